@@ -1,0 +1,1 @@
+"""The coffea processors: thin compositions of the package's pure functions."""

@@ -1,0 +1,1 @@
+"""zmumu-hybrid: learning broken symmetries with approximate invariance, on the Scikit-HEP stack."""

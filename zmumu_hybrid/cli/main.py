@@ -1,0 +1,48 @@
+"""The entry point of `zmumu`: gathers the commands and turns an error into one line and an exit status."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from zmumu_hybrid.errors import ZmumuError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="zmumu",
+    help="Learning broken symmetries with approximate invariance: dimuon events from collisions to classifiers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True),
+) -> None:
+    """Learning broken symmetries with approximate invariance: dimuon events from collisions to classifiers."""
+    del ctx
+    if version:
+        from importlib.metadata import version as installed_version
+
+        typer.echo(installed_version("zmumu-hybrid"))
+        raise typer.Exit
+
+
+# The commands, in the order of the data's way. Their modules import heavy libraries only inside the function.
+
+
+def main() -> None:
+    """Run the command line; a `ZmumuError` ends it with one line on standard error and exit status 1."""
+    try:
+        app()
+    except ZmumuError as error:
+        typer.echo(f"zmumu: error: {' '.join(str(error).split())}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("zmumu: interrupted; what was finished is kept, run the same command to go on", err=True)
+        sys.exit(130)

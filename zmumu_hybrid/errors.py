@@ -1,0 +1,56 @@
+"""The errors of the package: one small tree, each mixed with the builtin that fits.
+
+A message names the file, the event or entry, the field, the value and the remedy, as far as they apply: it is
+what a user of the command line sees, on one line. Errors take one argument, the message, so that they survive
+the way through a worker process unchanged.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConfigurationError",
+    "IncompleteRunError",
+    "InputError",
+    "LHEError",
+    "MissingDependencyError",
+    "MissingInputError",
+    "ModelError",
+    "OutputError",
+    "ZmumuError",
+]
+
+
+class ZmumuError(Exception):
+    """Base of every error that the package raises on purpose."""
+
+
+class ConfigurationError(ZmumuError, ValueError):
+    """An option or a setting that cannot be used."""
+
+
+class InputError(ZmumuError, ValueError):
+    """Input that can be read but is not what it should be."""
+
+
+class LHEError(InputError):
+    """Text that is not a valid Les Houches Event file."""
+
+
+class MissingInputError(ZmumuError, FileNotFoundError):
+    """An input file that does not exist or cannot be opened."""
+
+
+class ModelError(InputError):
+    """A model or checkpoint that is corrupt, foreign or of another version."""
+
+
+class OutputError(ZmumuError, OSError):
+    """Output that cannot be written."""
+
+
+class IncompleteRunError(ZmumuError, RuntimeError):
+    """A run that processed fewer entries than it was asked to."""
+
+
+class MissingDependencyError(ZmumuError, ImportError):
+    """An optional library that is needed and not installed."""

@@ -1,0 +1,106 @@
+"""Files: written whole or not at all, and known by their checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from zmumu_hybrid.errors import InputError, MissingInputError, OutputError
+
+__all__ = ["atomic_path", "make_directory", "read_json", "require_file", "sha256", "write_json"]
+
+
+def require_file(path: str | os.PathLike[str]) -> Path:
+    """Return `path` as a Path after checking that it is a readable, non-empty file.
+
+    Raises
+    ------
+    MissingInputError
+        If it does not exist, is a directory, or cannot be opened.
+    InputError
+        If it is empty.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise MissingInputError(f"{path}: is a directory, a file is needed")
+    try:
+        with path.open("rb") as stream:
+            first = stream.read(1)
+    except FileNotFoundError:
+        raise MissingInputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise MissingInputError(f"{path}: cannot be opened: {error.strerror or error}") from error
+    if not first:
+        raise InputError(f"{path}: the file is empty")
+    return path
+
+
+def make_directory(path: str | os.PathLike[str]) -> Path:
+    """Make the directory `path` and its parents; `OutputError` if it cannot be made or written to."""
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot make this directory: {error.strerror or error}") from error
+    if not os.access(path, os.W_OK):
+        raise OutputError(f"{path}: this directory cannot be written to")
+    return path
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary name beside `path`; rename it to `path` if all went well, else remove it.
+
+    The temporary name keeps the suffixes of `path`, so that writers which go by the suffix do the same.
+
+    Raises
+    ------
+    OutputError
+        If the directory of `path` cannot be written to or the disk is full.
+    """
+    path = Path(path)
+    make_directory(path.parent)
+    if path.is_dir():
+        raise OutputError(f"{path}: is a directory, the name of a file is needed")
+    handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.name, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    except OSError as error:
+        if isinstance(error, (OutputError, MissingInputError)) or error.filename not in (None, str(temporary)):
+            raise
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of the file's bytes as 64 hexadecimal digits."""
+    with require_file(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_json(path: str | os.PathLike[str], value: Any, **options: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all; `options` go to `json.dumps`. NaN is refused."""
+    text = json.dumps(value, indent=2, allow_nan=False, **options)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read a JSON file; `InputError` names the line if it is not valid JSON."""
+    try:
+        return json.loads(require_file(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid JSON: {error}") from error

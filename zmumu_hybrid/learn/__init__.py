@@ -1,0 +1,1 @@
+"""Networks, their training and their use: the half of the package that needs torch."""
