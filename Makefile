@@ -1,0 +1,49 @@
+# The two commands of the README are `make reproduce` and `make test`; each sets up what it needs in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+RESULTS ?= results
+
+.PHONY: reproduce full test lint types wheel docs clean help
+
+help:  ## Say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+reproduce: $(VENV)/.stamp-run  ## Run the whole study at quick scale into results/
+	@$(BIN)/zmumu reproduce --scale quick --output $(RESULTS)
+
+full: $(VENV)/.stamp-run  ## Run the whole study at the paper's scale into results-full/ (hours)
+	@$(BIN)/zmumu reproduce --scale full --output results-full
+
+test: $(VENV)/.stamp-dev  ## Run the tests
+	@$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.stamp-dev  ## Check style and spelling
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
+
+types: $(VENV)/.stamp-dev  ## Check types, strictly, on the installed package
+	@rm -rf $(VENV)/types && $(PIP) --no-deps --target $(VENV)/types . && cp pyproject.toml $(VENV)/types
+	@cd $(VENV)/types && MYPYPATH=. ../bin/mypy --config-file pyproject.toml -p zmumu_hybrid
+
+wheel: $(VENV)/.stamp-dev  ## Build the wheel, install it in a fresh environment and use it there
+	@rm -rf dist $(VENV)/fresh && $(BIN)/python -m build --wheel --outdir dist . >/dev/null
+	@$(PYTHON) -m venv $(VENV)/fresh
+	@$(VENV)/fresh/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt dist/*.whl
+	@cd $(VENV) && fresh/bin/zmumu --help >/dev/null && fresh/bin/python -c "import zmumu_hybrid.processors, zmumu_hybrid.plots"
+
+$(VENV)/bin/python:
+	@echo "setting up $(VENV) (a minute or two, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) pip setuptools
+
+$(VENV)/.stamp-run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(PIP) -e '.[generate,train]'
+	@touch $@
+
+$(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(PIP) --group dev -e '.[all]'
+	@touch $@ $(VENV)/.stamp-run
+
+clean:  ## Remove the environment and what was built
+	rm -rf $(VENV) build dist *.egg-info
