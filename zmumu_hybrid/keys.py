@@ -62,10 +62,8 @@ def hash_key(*parts: Any) -> UInt64s:
     with np.errstate(over="ignore"):
         for part in parts:
             word = _word(part)
-            state = np.atleast_1d(state ^ word) + np.uint64(_GAMMA)
-            state = _mix(state)
-            if word.ndim == 0 and state.shape == (1,):
-                state = state.reshape(())
+            shape = np.broadcast_shapes(state.shape, word.shape)
+            state = _mix(np.atleast_1d(state ^ word) + np.uint64(_GAMMA)).reshape(shape)
     return state
 
 
