@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zmumu_hybrid.errors import OutputError
+from zmumu_hybrid.study.journal import Journal
+
+
+def run(root: Path, settings: dict[str, Any], needs: tuple[str, ...] = ()) -> list[str]:
+    """Run a two-stage study and return what was announced."""
+    said: list[str] = []
+    journal = Journal(root, lambda name, state, _seconds: said.append(f"{name} {state}"))
+
+    def first() -> dict[str, Any]:
+        (root / "first.txt").write_text(str(settings))
+        return {"length": len(str(settings))}
+
+    def second() -> dict[str, Any]:
+        (root / "second.txt").write_text((root / "first.txt").read_text() * 2)
+        return {}
+
+    assert journal.do("first", first, settings=settings, outputs=["first.txt"])["length"] == len(str(settings))
+    journal.do("second", second, settings={}, outputs=["second.txt"], needs=["first", *needs])
+    return said
+
+
+def test_finished_stages_are_skipped(tmp_path: Path) -> None:
+    assert run(tmp_path, {"seed": 1}) == ["first start", "first done", "second start", "second done"]
+    assert run(tmp_path, {"seed": 1}) == ["first skip", "second skip"]
+
+
+def test_a_changed_setting_runs_the_stage_and_all_that_needs_it(tmp_path: Path) -> None:
+    run(tmp_path, {"seed": 1})
+    assert run(tmp_path, {"seed": 2}) == ["first start", "first done", "second start", "second done"]
+
+
+@pytest.mark.parametrize("content", [None, "changed"])
+def test_a_lost_or_changed_output_is_made_again(tmp_path: Path, content: str | None) -> None:
+    run(tmp_path, {"seed": 1})
+    output = tmp_path / "second.txt"
+    output.unlink()
+    if content is not None:
+        output.write_text(content)
+    assert run(tmp_path, {"seed": 1}) == ["first skip", "second start", "second done"]
+    assert output.read_text() != content
+
+
+def test_a_broken_record_is_no_record(tmp_path: Path) -> None:
+    run(tmp_path, {"seed": 1})
+    (tmp_path / "stages" / "first.json").write_text('{"fingerprint": ')
+    assert run(tmp_path, {"seed": 1}) == ["first start", "first done", "second skip"]
+
+
+def test_a_stage_that_fails_leaves_no_record(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        journal.do("bad", lambda: {"value": 1 / 0}, settings={}, outputs=[])
+    assert not list((tmp_path / "stages").iterdir())
+
+
+def test_a_stage_that_does_not_write_its_output_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"nothing\.txt: the stage lazy ended without having written"):
+        Journal(tmp_path).do("lazy", dict, settings={}, outputs=["nothing.txt"])
