@@ -1,0 +1,236 @@
+"""The muon pair of each event: from any events with a `Muon` collection to one row per accepted event.
+
+The events may come from this package's converter, from coffea's `NanoAODSchema` or from any awkward array with the
+same names: `run`, `luminosityBlock`, `event`, optionally `genWeight`, and `Muon` with `pt`, `eta`, `phi`, `mass` and
+`charge`. Whatever their precision and layout, pairs are float64, one flat layout, and carry vector's behaviours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from zmumu_hybrid import kinematics
+from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.kinematics import Floats
+
+__all__ = ["IDENTITY", "PairOrder", "PairSelection", "count_pairs", "make_muons", "make_pairs", "select_pairs"]
+
+PairOrder = Literal["leading", "closest-to-z"]
+
+IDENTITY: dict[str, np.dtype[Any]] = {
+    "run": np.dtype(np.uint32),
+    "luminosityBlock": np.dtype(np.uint32),
+    "event": np.dtype(np.uint64),
+}
+"""What identifies an event, with the types of NanoAOD."""
+
+_MUON_FIELDS = ("pt", "eta", "phi", "mass", "charge")
+
+
+@dataclass(frozen=True, slots=True)
+class PairSelection:
+    """Which two muons of an event make its pair.
+
+    Parameters
+    ----------
+    order : {"leading", "closest-to-z"}
+        "leading": the mu+ and the mu- of highest transverse momentum. "closest-to-z": of all pairs of a mu+ and a
+        mu-, the one whose mass is closest to `z_mass`. Of equals, the first in the event is taken.
+    z_mass : float
+        Mass (GeV) for "closest-to-z".
+
+    Raises
+    ------
+    ConfigurationError
+        If `order` is unknown or `z_mass` is not positive.
+    """
+
+    order: PairOrder = "leading"
+    z_mass: float = 91.1876
+
+    def __post_init__(self) -> None:
+        if self.order not in get_args(PairOrder):
+            raise ConfigurationError(f"pair order {self.order!r}: use one of {', '.join(get_args(PairOrder))}")
+        if not (np.isfinite(self.z_mass) and self.z_mass > 0):
+            raise ConfigurationError(f"Z mass {self.z_mass} GeV: must be a positive number")
+
+
+@dataclass(frozen=True, slots=True)
+class _Muons:
+    """All muons of all events on flat arrays; those of event i are offsets[i] to offsets[i + 1]."""
+
+    identity: dict[str, NDArray[Any]]
+    gen_weight: Floats
+    offsets: NDArray[np.int64]
+    pt: Floats
+    eta: Floats
+    phi: Floats
+    mass: Floats
+    charge: NDArray[np.int64]
+
+    def per_event(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Count the chosen muons (shape (muons,)) of each event."""
+        before = np.concatenate([[0], np.cumsum(chosen)])
+        return np.asarray(before[self.offsets[1:]] - before[self.offsets[:-1]])
+
+
+def select_pairs(events: ak.Array, selection: PairSelection | None = None) -> ak.Array:
+    """Choose one pair of opposite charge per event; events without one are left out (`count_pairs` counts them).
+
+    Parameters
+    ----------
+    events : awkward.Array
+        Records with `run`, `luminosityBlock`, `event`, `Muon` (GeV) and, for simulation, `genWeight`; missing (None)
+        events and muons are not there. See the module's description.
+    selection : PairSelection, optional
+        Which muons to take; by default the leading ones.
+
+    Returns
+    -------
+    awkward.Array
+        One record per pair: run, luminosityBlock, event, gen_weight (1 where the events have none), plus and minus:
+        `Momentum4D` with float64 px, py, pz, mass (GeV). A mass below zero, the rounding of massless muons in some
+        generators, is taken as zero.
+
+    Raises
+    ------
+    InputError
+        If a field is missing or a muon's number is not finite; the message names the event and the field.
+    """
+    selection = selection or PairSelection()
+    muons = _flatten(events)
+    if selection.order == "leading":
+        accepted, plus, minus = _leading(muons)
+    else:
+        accepted, plus, minus = _closest(muons, selection.z_mass)
+    return make_pairs(
+        {name: column[accepted] for name, column in muons.identity.items()},
+        muons.gen_weight[accepted],
+        *(
+            make_muons(*kinematics.cartesian(muons.pt[i], muons.eta[i], muons.phi[i]), np.maximum(muons.mass[i], 0))
+            for i in (plus, minus)
+        ),
+    )
+
+
+def count_pairs(events: ak.Array) -> dict[str, int]:
+    """Return the cutflow: how many events there are, have two muons, and have two of opposite charge."""
+    muons = _flatten(events)
+    plus, minus = muons.per_event(muons.charge > 0), muons.per_event(muons.charge < 0)
+    return {
+        "events": len(plus),
+        "two muons": int(np.count_nonzero(np.diff(muons.offsets) >= 2)),
+        "opposite charge": int(np.count_nonzero((plus > 0) & (minus > 0))),
+    }
+
+
+def make_muons(px: Floats, py: Floats, pz: Floats, mass: Floats) -> ak.Array:
+    """Return muons with vector's behaviours from components (GeV), each of shape (n,)."""
+    from vector.backends.awkward import behavior
+
+    return ak.zip({"px": px, "py": py, "pz": pz, "mass": mass}, with_name="Momentum4D", behavior=behavior)
+
+
+def make_pairs(identity: dict[str, NDArray[Any]], gen_weight: Floats, plus: ak.Array, minus: ak.Array) -> ak.Array:
+    """Return pair records from event identities, weights and muons, each of length n."""
+    from vector.backends.awkward import behavior
+
+    fields = {**identity, "gen_weight": gen_weight, "plus": plus, "minus": minus}
+    return ak.zip(fields, depth_limit=1, behavior=behavior)
+
+
+def _flatten(events: ak.Array) -> _Muons:
+    """Take what is needed of `events` onto flat arrays, and check it."""
+    for name in (*IDENTITY, "Muon"):
+        if name not in events.fields:
+            raise InputError(f"events have no field {name!r}; they have: {', '.join(events.fields) or 'none'}")
+    if events.layout.is_option:
+        events = events[~ak.is_none(events["run"], axis=0)]
+    size = len(events)
+    identity = {name: _flat(events[name], size, name).astype(dtype) for name, dtype in IDENTITY.items()}
+    gen_weight = (
+        _flat(events["genWeight"], size, "genWeight").astype(np.float64)
+        if "genWeight" in events.fields
+        else np.ones(size)
+    )
+    _require_finite(gen_weight, "genWeight", identity, np.arange(size))
+    collection = events["Muon"]
+    jagged = {}
+    for name in _MUON_FIELDS:
+        try:
+            jagged[name] = ak.drop_none(getattr(collection, name), axis=1)
+        except AttributeError:
+            raise InputError(f"Muon has no field {name!r}; it has: {', '.join(collection.fields) or 'none'}") from None
+    counts = _flat(ak.num(jagged["pt"], axis=1), size, "Muon")
+    offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    columns = {name: _flat(ak.flatten(c, axis=1), int(offsets[-1]), f"Muon_{name}") for name, c in jagged.items()}
+    owner = np.repeat(np.arange(size), counts)
+    for name in _MUON_FIELDS:
+        _require_finite(columns[name], f"Muon_{name}", identity, owner)
+    charge = columns.pop("charge").astype(np.int64)
+    floats = {name: column.astype(np.float64) for name, column in columns.items()}
+    return _Muons(identity=identity, gen_weight=gen_weight, offsets=offsets, charge=charge, **floats)
+
+
+def _flat(array: ak.Array, size: int, name: str) -> NDArray[Any]:
+    """Return a flat awkward array without None as a numpy array of length `size`."""
+    flat = ak.to_numpy(ak.drop_none(array, axis=0))
+    if flat.shape != (size,) or flat.dtype.kind not in "iufb":
+        raise InputError(f"field {name!r}: {size} numbers are needed, there are {flat.shape} of type {flat.dtype}")
+    return flat
+
+
+def _require_finite(
+    column: NDArray[Any], name: str, identity: dict[str, NDArray[Any]], owner: NDArray[np.int64]
+) -> None:
+    """Raise `InputError` for the first non-finite element; `owner` is the row of its event."""
+    if column.dtype.kind != "f":
+        return
+    finite = np.isfinite(column)
+    if finite.all():
+        return
+    first = int(np.argmin(finite))
+    where = ", ".join(f"{key} {values[owner[first]]}" for key, values in identity.items())
+    raise InputError(f"{where}: {name} is {column[first]}, not a finite number; repair or leave out this event")
+
+
+def _leading(muons: _Muons) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the events that have a pair and the flat indices of their highest-pT mu+ and mu-."""
+    chosen = []
+    for sign in (1, -1):
+        candidates = np.flatnonzero(muons.charge * sign > 0)
+        counts = muons.per_event(muons.charge * sign > 0)
+        starts = np.cumsum(counts) - counts
+        best = np.full(len(counts), -1)
+        if np.all(counts <= 1):
+            best[counts > 0] = candidates
+        else:
+            jagged = ak.unflatten(muons.pt[candidates], counts)
+            local = ak.to_numpy(ak.fill_none(ak.argmax(jagged, axis=1), -1))
+            best[counts > 0] = candidates[(starts + local)[counts > 0]]
+        chosen.append(best)
+    accepted = np.flatnonzero((chosen[0] >= 0) & (chosen[1] >= 0))
+    return accepted, chosen[0][accepted], chosen[1][accepted]
+
+
+def _closest(muons: _Muons, z_mass: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the events that have a pair and the flat indices of the mu+ and mu- whose mass is closest to `z_mass`."""
+    flat = ak.Array(np.arange(len(muons.pt)))
+    indices = []
+    for sign in (1, -1):
+        chosen = muons.charge * sign > 0
+        indices.append(ak.unflatten(flat[chosen], muons.per_event(chosen)))
+    plus, minus = ak.unzip(ak.cartesian(indices, axis=1))
+    counts = ak.to_numpy(ak.num(plus))
+    i, j = ak.to_numpy(ak.flatten(plus)), ak.to_numpy(ak.flatten(minus))
+    px, py, pz = kinematics.cartesian(muons.pt, muons.eta, muons.phi)
+    mass = kinematics.pair_mass(px[i], py[i], pz[i], muons.mass[i], px[j], py[j], pz[j], muons.mass[j])
+    accepted = np.flatnonzero(counts > 0)
+    best = ak.to_numpy(ak.fill_none(ak.argmin(ak.unflatten(np.abs(mass - z_mass), counts), axis=1), 0))
+    row = (np.cumsum(counts) - counts + best)[accepted]
+    return accepted, i[row], j[row]
