@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from toys import toy_events, toy_momenta
 from zmumu_hybrid import kinematics
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.pairs import PairSelection, count_pairs, select_pairs
+
+EVENTS = toy_events(100)
 
 muon = st.fixed_dictionaries(
     {
@@ -91,6 +95,14 @@ def test_types_and_behaviours_do_not_depend_on_the_input() -> None:
     assert pairs.type == expected.type
     assert ak.all(pairs.gen_weight == 1)
     np.testing.assert_allclose(pairs.plus.pt, expected.plus.pt, rtol=1e-6)
+
+
+@given(st.lists(st.integers(0, 100), max_size=5), st.sampled_from(["leading", "closest-to-z"]))
+def test_values_do_not_depend_on_chunks(cuts: list[int], order: str) -> None:
+    selection = PairSelection(order=order)
+    whole = select_pairs(EVENTS, selection)
+    parts = [select_pairs(EVENTS[a:b], selection) for a, b in pairwise([0, *sorted(cuts), 100])]
+    assert ak.array_equal(ak.concatenate(parts), whole)
 
 
 def test_missing_events_and_muons_are_not_there() -> None:
