@@ -92,7 +92,7 @@ def draw(
         lower.set_ylim(0.4, 1.6)
         main.set_ylabel("Share of events / GeV")
         lower.set_ylabel("Ratio to\nsignal", loc="center")
-        lower.set_xlabel(r"$p_\mathrm{T}$ of the $\mu^{+}$ [GeV]")
+        lower.set_xlabel(rf"{style.PT} of the $\mu^{{+}}$ [GeV]")
         if axes is None:
             style.share_x(panels)
         artists["legend"] = style.legend(main)

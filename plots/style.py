@@ -48,6 +48,8 @@ __all__ = [
 
 DPI = 160
 GREY = "#5f6468"
+PT = r"$\mathit{p}_\mathrm{T}$"
+"""The transverse momentum in a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +115,17 @@ POOLINGS: Mapping[str, Look] = MappingProxyType(
     {
         "weighted-sum": Look("Weighted sum", "#bd1f01", "-"),
         "weighted-concatenation": Look("Weighted, concatenated", "#3f90da", "--"),
-        "concatenation-with-weight": Look("Concatenated, with $w$", "#ffa90e", "-."),
-        "concatenation-with-pt": Look(r"Concatenated, with $p_\mathrm{T}$", "#832db6", ":"),
+        "concatenation-with-weight": Look(r"Concatenated, with $\mathit{w}$", "#ffa90e", "-."),
+        "concatenation-with-pt": Look(f"Concatenated, with {PT}", "#832db6", ":"),
     }
 )
 """The pooling variants of the hybrid by name (paper, Appendix C)."""
 
 SLICES: Mapping[str, Look] = MappingProxyType(
     {
-        "below30": Look(r"$p_\mathrm{T}$ < 30 GeV", "#3f90da", "-"),
-        "30to40": Look(r"30 < $p_\mathrm{T}$ < 40 GeV", "#e76300", "--"),
-        "above40": Look(r"$p_\mathrm{T}$ > 40 GeV", "#832db6", "-."),
+        "below30": Look(f"{PT} < 30 GeV", "#3f90da", "-"),
+        "30to40": Look(f"30 < {PT} < 40 GeV", "#e76300", "--"),
+        "above40": Look(f"{PT} > 40 GeV", "#832db6", "-."),
     }
 )
 """The slices in the transverse momentum of the first muon (paper, Fig. 2)."""

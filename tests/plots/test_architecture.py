@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from matplotlib.figure import Figure
+
+from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.plots import style
+from zmumu_hybrid.plots.architecture import POOLINGS, Architecture, draw
+
+CLASSIFIER = (16, 512, 256, 128, 1)
+HYBRID = Architecture("hybrid", (4, 64, 16), (2, 64, 16), (1, 64, 64, 2), CLASSIFIER, "weighted-sum")
+PAPER = {
+    "hybrid": HYBRID,
+    "pfn": Architecture("pfn", particle_map=(4, 128, 128, 16), classifier=CLASSIFIER),
+    "invariant": Architecture("invariant", invariant=(2, 512, 256, 256, 128, 1)),
+    "concatenation-with-pt": Architecture(
+        "hybrid", (4, 64, 16), (2, 64, 16), None, (33, 512, 256, 128, 1), "concatenation-with-pt"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_every_layer_is_drawn_with_its_width(name, tmp_path):
+    drawing = draw(PAPER[name], note="quick scale")
+    for stack, widths in PAPER[name].stacks.items():
+        shown = [drawing.artists[f"{stack} neurons {i}"].get_text() for i in range(len(widths))]
+        assert shown == [str(width) for width in widths]
+        heights = [drawing.artists[f"{stack} layer {i}"].get_height() for i in range(len(widths))]
+        assert sorted(heights) == [pytest.approx(0.22 + 0.13 * math.log2(width)) for width in sorted(widths)]
+    assert all(path.stat().st_size > 5_000 for path in style.save(drawing.figure, tmp_path / name))
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_words_stay_apart_and_on_the_axes(name):
+    drawing = draw(PAPER[name])
+    drawing.figure.draw_without_rendering()
+    page = drawing.figure.bbox
+    boxes = [(text.get_text(), text.get_window_extent()) for text in drawing.axes[0].texts]
+    for i, (words, box) in enumerate(boxes):
+        assert page.x0 <= box.x0 < box.x1 <= page.x1, words
+        for others, other in boxes[i + 1 :]:
+            assert not box.overlaps(other), f"{words!r} lies on {others!r}"
+
+
+def test_words_stay_inside_their_boxes():
+    drawing = draw(HYBRID)
+    drawing.figure.draw_without_rendering()
+    for name in ("particle_map input", "invariant input", "weight operation", "pooling"):
+        frame = drawing.artists[name].get_window_extent()
+        words = drawing.artists[f"{name} text"].get_window_extent()
+        assert frame.x0 < words.x0 < words.x1 < frame.x1, name
+        assert frame.y0 < words.y0 < words.y1 < frame.y1, name
+
+
+def test_small_axes_of_the_caller_get_small_words():
+    figure = Figure(figsize=(12, 4))
+    left, right = figure.subplots(1, 2)
+    drawing = draw(HYBRID, left)
+    assert drawing.axes == (left,)
+    assert not right.has_data()
+    alone = draw(HYBRID)
+    assert drawing.artists["logit"].get_fontsize() < alone.artists["logit"].get_fontsize() / 2
+    assert set(drawing.artists) == set(alone.artists)
+
+
+def test_the_neurons_are_counted_as_in_the_paper():
+    assert [PAPER[name].hidden_neurons for name in ("hybrid", "pfn", "invariant")] == [1152, 1152, 1152]
+    assert draw(HYBRID).artists["count"].get_text() == "1,152 hidden neurons"
+
+
+@pytest.mark.parametrize("pooling", style.POOLINGS)
+def test_each_pooling_is_written_as_a_formula(pooling):
+    made = Architecture("hybrid", (4, 64, 16), (2, 64, 16), (1, 64, 64, 2), CLASSIFIER, pooling)
+    assert draw(made).artists["pooling text"].get_text() == "Pooling\n" + POOLINGS[pooling]
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"kind": "gnn"}, "kind must be one of hybrid, pfn, invariant, not 'gnn'"),
+        ({"kind": "pfn", "particle_map": (4, 16)}, "a pfn network needs classifier"),
+        ({"kind": "invariant", "invariant": (2,)}, "invariant needs the widths of input and output"),
+        (
+            {
+                "kind": "hybrid",
+                "particle_map": (4, 16),
+                "invariant": (2, 16),
+                "classifier": (16, 1),
+                "pooling": "maximum",
+            },
+            "pooling must be one of weighted-sum, .*, not 'maximum'",
+        ),
+    ],
+)
+def test_parts_that_make_no_network_are_refused(parts, message):
+    with pytest.raises(InputError, match=message):
+        Architecture(**parts)
