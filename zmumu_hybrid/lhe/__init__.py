@@ -1,1 +1,8 @@
-"""Les Houches Event files: reading and writing (arXiv:hep-ph/0609017, arXiv:1405.1067)."""
+"""Les Houches Event files: read strictly and in bulk, and written."""
+
+from __future__ import annotations
+
+from zmumu_hybrid.lhe.header import LHEInit, LHEProcess, LHEWeight
+from zmumu_hybrid.lhe.reading import LHEStream, iterate_lhe, read_init, read_lhe
+
+__all__ = ["LHEInit", "LHEProcess", "LHEStream", "LHEWeight", "iterate_lhe", "read_init", "read_lhe"]
