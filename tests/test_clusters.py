@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import builtins
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zmumu_hybrid.clusters import Workers, jobqueue_cluster, worker_pool
+from zmumu_hybrid.errors import ConfigurationError, InputError, MissingDependencyError
+
+SLURM = """
+jobqueue:
+  slurm:
+    queue: short
+    cores: 4
+    memory: 8GB
+    walltime: "02:00:00"
+    job-extra-directives: ["--constraint=avx512"]
+"""
+CONDOR = "jobqueue: {htcondor: {cores: 2, memory: 4GB, disk: 1GB}}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"executor": "threads"}, "'threads' is not one of iterative, futures, dask"),
+        ({"workers": 0}, "at least 1, not 0"),
+        ({"executor": "futures", "scheduler": "tcp://x:1"}, "needs the executor dask"),
+        ({"jobqueue": Path("x.yaml")}, "needs the executor dask"),
+        ({"executor": "dask", "scheduler": "tcp://x:1", "jobqueue": Path("x.yaml")}, "not both"),
+    ],
+)
+def test_settings_that_cannot_be_used(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Workers(**settings)
+
+
+def test_iterative_has_no_pool() -> None:
+    with worker_pool(Workers()) as pool:
+        assert pool is None
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (SLURM, ["#SBATCH -p short", "#SBATCH -n 1", "#SBATCH --cpus-per-task=4", "--mem=8G", "--constraint=avx512"]),
+        (CONDOR, ["DaskWorkerCores = 2", "DaskWorkerMemory = 4000000000", "DaskWorkerDisk = 1000000000", "Queue"]),
+    ],
+)
+def test_the_job_script_is_what_the_file_asks_for(tmp_path: Path, text: str, lines: list[str]) -> None:
+    path = tmp_path / "cluster.yaml"
+    path.write_text(text)
+    with jobqueue_cluster(path) as cluster:
+        script = cluster.job_script()
+    for line in lines:
+        assert line.lower() in script.lower()
+    assert "distributed" in script
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("jobqueue: [", InputError, "not valid YAML"),
+        ("slurm: {}", InputError, "needs the key 'jobqueue'"),
+        ("jobqueue: {slurm: {}, pbs: {}}", InputError, "exactly one batch system"),
+        ("jobqueue: {slurm: 4}", InputError, "needs options"),
+        ("jobqueue: {cray: {cores: 1}}", ConfigurationError, "'cray' is not one of"),
+        ("jobqueue: {slurm: {memory: 1GB}}", ConfigurationError, "slurm refuses these options"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_jobqueue_file_that_cannot_be_used(tmp_path: Path, text: str, error: type[Exception], message: str) -> None:
+    path = tmp_path / "cluster.yaml"
+    path.write_text(text)
+    with pytest.raises(error, match=message) as caught:
+        jobqueue_cluster(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_scheduler_that_does_not_answer_is_named() -> None:
+    with (
+        pytest.raises(ConfigurationError, match=r"no dask scheduler answers at 'nonsense://x'"),
+        worker_pool(Workers("dask", scheduler="nonsense://x")),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("settings", "missing"),
+    [({}, "distributed"), ({"jobqueue": Path("x.yaml")}, "dask_jobqueue")],
+)
+def test_a_package_that_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], missing: str
+) -> None:
+    original = builtins.__import__
+
+    def refuse(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == missing:
+            raise ImportError(name)
+        return original(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with (
+        pytest.raises(MissingDependencyError, match=r"pip install 'zmumu-hybrid\[dask\]'"),
+        worker_pool(Workers("dask", **settings)),
+    ):
+        pass

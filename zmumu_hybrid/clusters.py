@@ -1,0 +1,209 @@
+"""Where chunks run: in this process, in local processes, or on a dask cluster.
+
+Each choice is a `concurrent.futures` pool (or None for this process) that lives as long as a ``with`` block.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from zmumu_hybrid.errors import ConfigurationError, InputError, MissingDependencyError, ZmumuError
+from zmumu_hybrid.files import require_file
+
+__all__ = ["ExecutorName", "Workers", "jobqueue_cluster", "worker_pool"]
+
+ExecutorName = Literal["iterative", "futures", "dask"]
+
+_JOBQUEUE_CLUSTERS = {
+    "htcondor": "HTCondorCluster",
+    "lsf": "LSFCluster",
+    "moab": "MoabCluster",
+    "oar": "OARCluster",
+    "pbs": "PBSCluster",
+    "sge": "SGECluster",
+    "slurm": "SLURMCluster",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Who does the work.
+
+    Parameters
+    ----------
+    executor : "iterative", "futures" or "dask"
+        This process, local processes, or a dask cluster.
+    workers : int
+        Number of local processes, of dask workers to start, or of workers to ask a batch system for. Without effect
+        on "iterative" and on a scheduler that runs already.
+    scheduler : str, optional
+        Address of a dask scheduler that runs already ("tcp://host:8786").
+    jobqueue : Path, optional
+        YAML file in the format of dask-jobqueue's configuration: start the workers as batch jobs.
+    worker_timeout : float
+        Seconds to wait for the first worker of a scheduler that runs already.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is out of range, or `scheduler` or `jobqueue` come without "dask", or both are given.
+    """
+
+    executor: ExecutorName = "iterative"
+    workers: int = 1
+    scheduler: str | None = None
+    jobqueue: Path | None = None
+    worker_timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.executor not in get_args(ExecutorName):
+            raise ConfigurationError(f"executor {self.executor!r} is not one of {', '.join(get_args(ExecutorName))}")
+        if self.workers < 1:
+            raise ConfigurationError(f"the number of workers must be at least 1, not {self.workers}")
+        if self.executor != "dask" and (self.scheduler or self.jobqueue):
+            raise ConfigurationError(f"a scheduler or a jobqueue needs the executor dask, not {self.executor}")
+        if self.scheduler and self.jobqueue:
+            raise ConfigurationError("give a scheduler that runs already or a jobqueue to start one, not both")
+
+
+@contextmanager
+def worker_pool(config: Workers) -> Iterator[concurrent.futures.Executor | None]:
+    """Start the workers of `config`, yield them as a pool (None for this process), and stop what was started.
+
+    Raises
+    ------
+    ConfigurationError
+        If no scheduler answers at the given address, or it has no worker.
+    MissingDependencyError
+        If dask's `distributed` or `dask_jobqueue` is needed and not installed.
+    """
+    if config.executor == "iterative":
+        yield None
+    elif config.executor == "futures":
+        with _processes(config.workers) as pool:
+            yield pool
+    else:
+        with _dask(config) as pool:
+            yield pool
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[concurrent.futures.Executor]:
+    import loky
+
+    pool = loky.ProcessPoolExecutor(max_workers=workers)
+    finished = False
+    try:
+        yield pool
+        finished = True
+    finally:
+        pool.shutdown(wait=True, kill_workers=not finished)
+
+
+@contextmanager
+def _dask(config: Workers) -> Iterator[concurrent.futures.Executor]:
+    try:
+        import distributed
+    except ImportError:
+        raise MissingDependencyError(
+            "the executor dask needs the package distributed: pip install 'zmumu-hybrid[dask]'"
+        ) from None
+    with ExitStack() as stack:
+        if config.scheduler:
+            client = stack.enter_context(_connect(config))
+        elif config.jobqueue:
+            cluster = stack.enter_context(jobqueue_cluster(config.jobqueue))
+            cluster.scale(config.workers)
+            client = stack.enter_context(distributed.Client(cluster))
+        else:
+            cluster = stack.enter_context(
+                distributed.LocalCluster(
+                    n_workers=config.workers, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL"
+                )
+            )
+            client = stack.enter_context(distributed.Client(cluster))
+        pool = client.get_executor(pure=False)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(wait=False)
+
+
+@contextmanager
+def _connect(config: Workers) -> Iterator[Any]:
+    """Yield a client of the scheduler at ``config.scheduler`` that has at least one worker."""
+    import distributed
+
+    try:
+        client = distributed.Client(config.scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"no dask scheduler answers at {config.scheduler!r}: {_first_line(error)}") from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=config.worker_timeout)
+        except TimeoutError:
+            raise ConfigurationError(
+                f"the dask scheduler at {config.scheduler!r} got no worker in {config.worker_timeout:g} s: start some"
+            ) from None
+        yield client
+
+
+def jobqueue_cluster(path: str | os.PathLike[str]) -> Any:
+    """Make the dask-jobqueue cluster that a YAML file describes, with no job submitted yet.
+
+    The file has dask-jobqueue's own format, with one batch system in it::
+
+        jobqueue:
+          slurm:
+            queue: short
+            cores: 4
+            memory: 8GB
+            walltime: "01:00:00"
+
+    Raises
+    ------
+    InputError
+        If the file is not such a YAML file.
+    ConfigurationError
+        If the batch system is unknown or refuses an option.
+    MissingDependencyError
+        If `dask_jobqueue` is not installed.
+    """
+    try:
+        import dask_jobqueue
+        import yaml
+    except ImportError:
+        raise MissingDependencyError(
+            "a jobqueue needs the package dask-jobqueue: pip install 'zmumu-hybrid[dask]'"
+        ) from None
+    path = require_file(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid YAML: {_first_line(error)}") from error
+    systems = content.get("jobqueue") if isinstance(content, Mapping) else None
+    if not isinstance(systems, Mapping) or len(systems) != 1:
+        raise InputError(f"{path}: needs the key 'jobqueue' with exactly one batch system below it")
+    name, options = next(iter(systems.items()))
+    if name not in _JOBQUEUE_CLUSTERS:
+        raise ConfigurationError(f"{path}: batch system {name!r} is not one of {', '.join(_JOBQUEUE_CLUSTERS)}")
+    if not isinstance(options, Mapping):
+        raise InputError(f"{path}: {name!r} needs options below it, such as cores and memory")
+    try:
+        return getattr(dask_jobqueue, _JOBQUEUE_CLUSTERS[name])(
+            **{str(k).replace("-", "_"): v for k, v in options.items()}
+        )
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ZmumuError):
+            raise
+        raise ConfigurationError(f"{path}: {name} refuses these options: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
