@@ -144,6 +144,16 @@ def test_a_momentum_that_is_not_finite_is_named_with_its_event(field: str, value
         count_pairs(events)
 
 
+@pytest.mark.parametrize(("field", "value"), [("pt", 1e60), ("eta", 800.0), ("mass", 1e200)])
+def test_a_momentum_that_overflows_is_named_with_its_event(field: str, value: float) -> None:
+    events = toy_events(5)
+    column = ak.flatten(events.Muon[field]).to_numpy().copy()
+    column[7] = value
+    events["Muon", field] = ak.unflatten(column, 2)
+    with pytest.raises(InputError, match=f"event {events.event[3]}: Muon momentum is inf, not a finite number"):
+        select_pairs(events)
+
+
 def test_a_weight_that_is_not_finite_is_named_with_its_event() -> None:
     events = toy_events(2)
     events["genWeight"] = [1.0, np.nan]

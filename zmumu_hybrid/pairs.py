@@ -29,6 +29,9 @@ IDENTITY: dict[str, np.dtype[Any]] = {
 }
 """What identifies an event, with the types of NanoAOD."""
 
+_LARGEST = 1e50
+"""Momenta (GeV) beyond this are not finite in what is calculated from them."""
+
 _MUON_FIELDS = ("pt", "eta", "phi", "mass", "charge")
 
 
@@ -174,6 +177,9 @@ def _flatten(events: ak.Array) -> _Muons:
         _require_finite(columns[name], f"Muon_{name}", identity, owner)
     charge = columns.pop("charge").astype(np.int64)
     floats = {name: column.astype(np.float64) for name, column in columns.items()}
+    with np.errstate(over="ignore"):
+        momentum = floats["pt"] * np.cosh(floats["eta"]) + floats["mass"]
+    _require_finite(np.where(momentum < _LARGEST, momentum, np.inf), "Muon momentum", identity, owner)
     return _Muons(identity=identity, gen_weight=gen_weight, offsets=offsets, charge=charge, **floats)
 
 
