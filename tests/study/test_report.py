@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zmumu_hybrid.study.report import number, render, write_report
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5"
+    "f645400000000049454e44ae426082"
+)
+"""The smallest PNG."""
+
+
+def entry(mean: float) -> dict[str, Any]:
+    return {"mean": mean, "std": 0.001, "members": [mean, mean], "uncertainty": 0.0009, "headroom": 0.5}
+
+
+@pytest.fixture
+def summary(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "figure-1.png").write_bytes(PIXEL)
+    models = {model: entry(0.79) for model in ("hybrid", "pfn", "invariant")}
+    return {
+        "created": "2026-01-01 00:00 UTC",
+        "scale": {"name": "quick", "members": 2, "epochs": 3},
+        "seeds": {"study": 1},
+        "versions": {"zmumu-hybrid": "0.1.0"},
+        "git_revision": None,
+        "machine": {"processor": "<fast>", "cores": 2},
+        "inputs": [
+            {
+                "path": "events/a.lhe.gz",
+                "sha256": "ab" * 32,
+                "events": 1000,
+                "cross_section_pb": 700.0,
+                "cross_section_error_pb": 1.0,
+            }
+        ],
+        "limit": {
+            "auc": 0.8126,
+            "uncertainty": 0.001,
+            "invariant_ceiling": 0.778,
+            "invariant_ceiling_uncertainty": 0.001,
+        },
+        "auc": {"small": models, "large": models},
+        "held_out": {"small": models, "large": models},
+        "mass": {"peak": 91.2, "width": {"below30": {"true": 2.0, "smeared": 4.0}}},
+        "claims": [
+            {
+                "text": "A < B & C",
+                "source": "Fig. 4",
+                "value": 0.01,
+                "uncertainty": None,
+                "verdict": "undecided",
+                "caveat": "",
+            }
+        ],
+        "figures": {"1": {"title": "Spectra", "png": "figure-1.png", "pdf": "figure-1.pdf"}},
+        "seconds": {"generate": 3.14},
+    }
+
+
+class Reader(HTMLParser):
+    """Collects what a page refers to, and whether its tags close in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.references: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.references += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "link", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_refers_to_nothing_outside_itself(summary: dict[str, Any], tmp_path: Path) -> None:
+    page = render(summary, tmp_path)
+    reader = Reader()
+    reader.feed(page)
+    assert not reader.open
+    assert reader.references
+    assert all(reference.startswith(("data:", "#")) for reference in reader.references)
+    anchors = {reference[1:] for reference in reader.references if reference.startswith("#")}
+    assert anchors <= set(re.findall(r'id="([^"]+)"', page))
+
+
+def test_what_was_measured_is_shown_and_escaped(summary: dict[str, Any], tmp_path: Path) -> None:
+    write_report(summary, tmp_path, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for text in ("0.7900 ± 0.0010", "0.8126 ± 0.0010", "A &lt; B &amp; C", "&lt;fast&gt;", "ab" * 32, "50%", "1,000"):
+        assert text in page
+
+
+@pytest.mark.parametrize(
+    ("value", "uncertainty", "text"),
+    [(0.5, 0.25, "0.5000 ± 0.2500"), (0.5, None, "0.5000"), (None, None, "–"), (float("inf"), None, "–")],
+)
+def test_number(value: float | None, uncertainty: float | None, text: str) -> None:
+    assert number(value, uncertainty) == text
