@@ -1,0 +1,155 @@
+"""The histograms: masses in slices of pT (Fig. 2) and pT before and after reweighting (Fig. 1), from the table.
+
+- ``mass_true``, ``mass_smeared``: axes dataset, pt_slice and mass, weighted by `gen_weight`.
+- ``pt_before``, ``pt_after``: axes dataset and pt, the smeared pT of the mu+, weighted by `gen_weight` and by `weight`.
+
+Slices are of the smeared pT of the mu+ in both mass histograms, so that a slice holds the same events in both. With
+the muons smeared independently and pz held, the interquartile range of the smeared mass / 1.349 is then 4.0 GeV below
+30 GeV, 6.4 GeV from 30 to 40 GeV and 6.6 GeV above; in slices of the true pT it would be 3.6, 6.2 and 7.2 GeV.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zmumu_hybrid.candidates import LABELS, name_event
+from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.files import atomic_path, require_file
+
+if TYPE_CHECKING:
+    from hist import Hist
+
+__all__ = ["DATASETS", "NAMES", "SLICES", "Histograms", "fill", "make", "read", "write_json", "write_root"]
+
+Histograms = dict[str, "Hist[Any]"]
+
+DATASETS = tuple(LABELS)
+SLICES = {"below30": (0.0, 30.0), "30to40": (30.0, 40.0), "above40": (40.0, np.inf)}
+"""Slices of the smeared pT of the mu+ (GeV) by name, each with its lower edge and without its upper one."""
+
+NAMES = {
+    "mass_true": ("true_mass", "gen_weight"),
+    "mass_smeared": ("mass", "gen_weight"),
+    "pt_before": ("pt_0", "gen_weight"),
+    "pt_after": ("pt_0", "weight"),
+}
+"""The columns of the candidate table that each histogram is filled with: the value and the weight."""
+
+
+def make() -> Histograms:
+    """Return all histograms, empty, with their categories declared: `hist.Hist` with weighted storage, by name."""
+    import hist
+
+    dataset = hist.axis.StrCategory(DATASETS, name="dataset", label="Data set", overflow=False)
+    pt_slice = hist.axis.StrCategory(SLICES, name="pt_slice", label="pT slice", overflow=False)
+    mass = hist.axis.Regular(200, 0, 200, name="mass", label="Dimuon mass [GeV]")
+    pt = hist.axis.Regular(500, 0, 250, name="pt", label="Muon pT [GeV]")
+    axes = {"mass": (dataset, pt_slice, mass), "pt": (dataset, pt)}
+    return {name: hist.Hist(*axes[name.split("_")[0]], storage=hist.storage.Weight(), name=name) for name in NAMES}
+
+
+def fill(histograms: Histograms, table: Mapping[str, NDArray[Any]]) -> None:
+    """Add the rows of a candidate table to the histograms of `make`.
+
+    `pt_after` is the reweighted one if the `weight` of the table is final.
+
+    Parameters
+    ----------
+    histograms : dict of str to hist.Hist
+        Those of `make`; changed in place.
+    table : mapping of str to numpy.ndarray
+        Columns label, gen_weight, weight, pt_0, mass and true_mass (GeV), of one length.
+
+    Raises
+    ------
+    InputError
+        If a number is not finite, which would count as overflow in silence, or a label is neither 0 nor 1.
+    """
+    values = {name: np.asarray(table[name]) for pair in NAMES.values() for name in pair}
+    for name, column in values.items():
+        if not (finite := np.isfinite(column)).all():
+            row = int(np.argmin(finite))
+            raise InputError(f"{name_event(table, row)}: {name} is {column[row]}, not a finite number")
+    label = np.asarray(table["label"])
+    if not (known := np.isin(label, list(LABELS.values()))).all():
+        row = int(np.argmin(known))
+        raise InputError(f"{name_event(table, row)}: label is {label[row]}, not 1 for signal or 0 for background")
+    slices = np.searchsorted([lower for lower, _ in SLICES.values()], values["pt_0"], side="right") - 1
+    for dataset, number in LABELS.items():
+        for index, pt_slice in enumerate(SLICES):
+            rows = np.flatnonzero((label == number) & (slices == index))
+            for name, (value, weight) in NAMES.items():
+                sliced = {"pt_slice": pt_slice} if "pt_slice" in histograms[name].axes.name else {}
+                axis = histograms[name].axes.name[-1]
+                histograms[name].fill(
+                    dataset=dataset, **sliced, **{axis: values[value][rows]}, weight=values[weight][rows]
+                )
+
+
+def write_json(histograms: Histograms, path: str | os.PathLike[str]) -> None:
+    """Write histograms as one JSON object, name to uhi serialisation; `read` gets them back exactly.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    import uhi.io.json
+
+    text = json.dumps(histograms, default=uhi.io.json.default)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read(path: str | os.PathLike[str]) -> Histograms:
+    """Read what `write_json` wrote.
+
+    Raises
+    ------
+    MissingInputError, InputError
+        If the file does not exist or does not hold histograms.
+    """
+    import hist
+    import uhi.io.json
+
+    try:
+        content = json.loads(require_file(path).read_text(encoding="utf-8"), object_hook=uhi.io.json.object_hook)
+        return {str(name): hist.Hist(value) for name, value in content.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{path}: does not hold histograms: {error}; make it with `zmumu process`") from error
+
+
+def write_root(histograms: Histograms, path: str | os.PathLike[str]) -> None:
+    """Write histograms as ROOT TH1D with their sums of squared weights, one for each data set and slice.
+
+    ROOT has no named categories in uproot's histograms: the name of each joins them, as in
+    ``mass_smeared_signal_below30``.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    import uproot
+
+    with atomic_path(path) as temporary, uproot.recreate(temporary) as file:
+        for name, histogram in histograms.items():
+            for key, piece in _pieces(name, histogram):
+                file[key] = piece
+
+
+def _pieces(name: str, histogram: Hist[Any]) -> Iterator[tuple[str, Hist[Any]]]:
+    """Yield the one-dimensional histograms of every combination of categories, with a name of each."""
+    if len(histogram.axes) == 1:
+        piece = histogram.copy()
+        piece.name, piece.label = name, name
+        yield name, piece
+        return
+    for index, category in enumerate(histogram.axes[0]):
+        yield from _pieces(f"{name}_{category}", histogram[{0: index}])
