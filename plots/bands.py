@@ -82,7 +82,9 @@ def draw_bands(
         if limit is None:
             continue
         value, sigma = limit
-        artists[name] = ax.axhline(value, color=look.color, linestyle=look.dash, linewidth=1.5, label=look.label)
+        artists[name] = ax.axhline(
+            value, color=look.color, linestyle=look.dash, linewidth=1.5, label=look.label, zorder=1.5
+        )
         if sigma > 0.0:
             artists[f"band {name}"] = ax.axhspan(value - sigma, value + sigma, color=look.color, alpha=0.2, linewidth=0)
     ax.set_ylabel(LABELS.get(y, y))

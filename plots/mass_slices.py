@@ -74,13 +74,13 @@ def draw(
                     label=f"{look.label}\nwidth {width(part):.1f} GeV",
                 )
             panel.set_xlim(mass_range)
+            panel.set_xlabel(r"$m_{\mu\mu}$ [GeV]")
             panel.set_ylabel("Share of events / GeV")
             panel.text(0.03, 0.95, f"{kind.capitalize()} mass", transform=panel.transAxes, ha="left", va="top")
             panel.text(
                 0.03, 0.88, "width = IQR / 1.349", transform=panel.transAxes, ha="left", va="top", fontsize="x-small"
             )
             artists[f"{kind} legend"] = panel.legend(loc="upper right", handlelength=2.0)
-        panels[-1].set_xlabel(r"$m_{\mu\mu}$ [GeV]")
         if axes is None:
             style.share_x(panels)
         style.note(panels[0], note)

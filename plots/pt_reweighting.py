@@ -82,17 +82,21 @@ def draw(
             artists[f"ratio {name}"] = lower.stairs(value, background.edges, baseline=None)
             for line in (artists[name], artists[f"ratio {name}"]):
                 line.set(color=look.color, linestyle=look.dash, linewidth=1.5)
-            low, high = (np.append(edge, edge[-1]) for edge in (value - error, value + error))
             artists[f"band {name}"] = lower.fill_between(
-                background.edges, low, high, step="post", color=look.color, alpha=0.3, linewidth=0
+                np.repeat(background.edges, 2)[1:-1],
+                np.repeat(value - error, 2),
+                np.repeat(value + error, 2),
+                color=look.color,
+                alpha=0.3,
+                linewidth=0,
             )
         lower.axhline(1.0, color=style.GREY, linewidth=1.0)
         for panel in panels:
             panel.set_xlim(pt_range)
+            panel.set_xlabel(rf"{style.PT} of the $\mu^{{+}}$ [GeV]")
         lower.set_ylim(0.4, 1.6)
         main.set_ylabel("Share of events / GeV")
         lower.set_ylabel("Ratio to\nsignal", loc="center")
-        lower.set_xlabel(rf"{style.PT} of the $\mu^{{+}}$ [GeV]")
         if axes is None:
             style.share_x(panels)
         artists["legend"] = style.legend(main)

@@ -95,7 +95,7 @@ def test_the_callers_axes_are_drawn_on(figures, name):
     assert all(drawn is given for drawn, given in zip(drawing.axes, axes, strict=True))
     assert drawing.figure is figure
     assert len(figure.axes) == count
-    assert all(panel.has_data() for panel in axes)
+    assert all(panel.has_data() and panel.get_xlabel() and panel.get_ylabel() for panel in axes)
     assert all(artist.get_figure(root=True) is figure for artist in drawing.artists.values())
 
 
@@ -188,6 +188,8 @@ def test_the_pt_spectra_are_shares_of_their_samples(histograms):
         np.testing.assert_array_equal(data.edges, histograms[name].axes["pt"].edges)
     drawn = drawing.artists["ratio after"].get_data().values
     shown = np.isfinite(drawn)
+    covered = sum(path.get_extents().width for path in drawing.artists["band after"].get_paths())
+    assert covered == pytest.approx(0.5 * shown.sum())
     assert 60 < shown.sum() < 200
     assert abs(np.median(drawn[shown]) - 1) < 0.05
 
