@@ -15,6 +15,7 @@ from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.smearing import SmearingConfig, count_reversed, draws, smear, smear_components
 
 PAIRS = toy_pairs(300)
+TOYS = toy_pairs(20_000, seed=5)
 MODES = ("independent", "shared", "none")
 configs = st.builds(
     SmearingConfig,
@@ -149,3 +150,20 @@ def test_an_empty_chunk_is_smeared_to_an_empty_one() -> None:
 def test_unusable_options_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         SmearingConfig(**options)
+
+
+def width_by_slice(config: SmearingConfig) -> list[float]:
+    """Interquartile range / 1.349 (GeV) of the smeared mass for smeared pT of the mu+ below 30, 30-40, above 40 GeV."""
+    smeared = smear(TOYS, config, "signal")
+    mass, pt = (smeared.plus + smeared.minus).mass.to_numpy(), smeared.plus.pt.to_numpy()
+    slices = [pt < 30, (pt >= 30) & (pt < 40), pt >= 40]
+    return [float(np.subtract(*np.quantile(mass[rows], [0.75, 0.25])) / 1.349) for rows in slices]
+
+
+def test_the_mass_width_grows_with_pt_only_if_pz_is_held() -> None:
+    low, middle, high = width_by_slice(SmearingConfig())
+    assert low == pytest.approx(4.0, abs=0.5)
+    assert middle == pytest.approx(6.5, abs=0.5)
+    assert high == pytest.approx(6.5, abs=0.5)
+    low, middle, high = width_by_slice(SmearingConfig(hold="eta"))
+    assert max(low, middle, high) - min(low, middle, high) < 1.0
