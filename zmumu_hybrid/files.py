@@ -68,7 +68,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     make_directory(path.parent)
     if path.is_dir():
         raise OutputError(f"{path}: is a directory, the name of a file is needed")
-    handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.name, dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.name, dir=path.parent)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     os.close(handle)
     temporary = Path(name)
     try:

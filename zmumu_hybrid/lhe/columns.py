@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from zmumu_hybrid.lhe.header import LHEWeight, decode
 from zmumu_hybrid.lhe.identity import identify
-from zmumu_hybrid.lhe.scanning import EVENT_FLOATS, PARTICLE_FLOATS, PARTICLE_INTEGERS, Columns, Names
+from zmumu_hybrid.lhe.layout import (
+    EVENT_FLOATS,
+    EVENT_INTEGERS,
+    PARTICLE_FLOATS,
+    PARTICLE_INTEGERS,
+    Columns,
+    Names,
+)
 
 __all__ = ["EventBuffer", "WeightTable"]
 
@@ -74,7 +81,7 @@ class EventBuffer:
     def __init__(self, events: int, particles: int, weights: int) -> None:
         self.columns = Columns(
             offsets=np.zeros(events + 1, np.int64),
-            pid=np.empty(events, np.int64),
+            counts=np.empty((len(EVENT_INTEGERS), events), np.int32),
             event=np.empty((len(EVENT_FLOATS), events)),
             integers=np.empty((len(PARTICLE_INTEGERS), particles), np.int32),
             floats=np.empty((len(PARTICLE_FLOATS), particles)),
@@ -85,7 +92,7 @@ class EventBuffer:
     @property
     def events(self) -> int:
         """How many events there is room for."""
-        return len(self.columns.pid)
+        return int(self.columns.counts.shape[1])
 
     @property
     def particles(self) -> int:
@@ -97,7 +104,7 @@ class EventBuffer:
         more = min(2 * self.events, most)
         self.columns = self.columns._replace(
             offsets=_longer(self.columns.offsets, more + 1),
-            pid=_longer(self.columns.pid, more),
+            counts=_longer(self.columns.counts, more),
             event=_longer(self.columns.event, more),
             weights=_longer(self.columns.weights, more),
         )
@@ -114,13 +121,13 @@ class EventBuffer:
         self.columns = self.columns._replace(undecided=np.empty((2 * len(self.columns.undecided), 5), np.int64))
 
     def to_awkward(self, events: int, particles: int, weight_names: Sequence[str]) -> Any:
-        """Return the first `events`, with their `particles`, as an awkward array (see `read_lhe`); nothing is copied."""
+        """Return the first `events`, with their `particles`, as `read_lhe` does; nothing is copied."""
         import vector
 
         columns = self.columns
         offsets = columns.offsets[: events + 1]
         run, block, event = identify(offsets, columns.integers[:, :particles], columns.floats[:, :particles])
-        info = {"nparticles": np.diff(offsets), "pid": columns.pid[:events]}
+        info = {name: columns.counts[row, :events] for row, name in enumerate(EVENT_INTEGERS)}
         info |= {name: columns.event[row, :events] for row, name in enumerate(EVENT_FLOATS)}
         particle = {name: columns.integers[row, :particles] for row, name in enumerate(PARTICLE_INTEGERS)}
         particle |= {name: columns.floats[row, :particles] for row, name in enumerate(PARTICLE_FLOATS)}
@@ -137,7 +144,9 @@ class EventBuffer:
             ["run", "luminosityBlock", "event", "eventinfo", "weights", "particles"],
             length=events,
         )
-        return ak.Array(layout, behavior=vector.backends.awkward.behavior)
+        # Behaviours attached to an array would keep it from being pickled.
+        vector.register_awkward()
+        return ak.Array(layout)
 
 
 def _longer(array: NDArray[Any], length: int) -> NDArray[Any]:

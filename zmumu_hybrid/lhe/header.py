@@ -108,6 +108,11 @@ _ATTRIBUTE = re.compile(rb"""([^ \t\r\n=/]+)[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'(
 _HIDDEN = re.compile(rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>", re.DOTALL)
 _DOCTYPE = re.compile(rb"""<!DOCTYPE(?:[^\[\]<>"']|"[^"]*"|'[^']*')*(?:\[(?:[^\]"']|"[^"]*"|'[^']*')*\])?[ \t\r\n]*>""")
 _ROOT = b"LesHouchesEvents"
+_BEAM_FIELDS = (
+    *("IDBMUP(1)", "IDBMUP(2)", "EBMUP(1)", "EBMUP(2)", "PDFGUP(1)", "PDFGUP(2)", "PDFSUP(1)", "PDFSUP(2)"),
+    *("IDWTUP", "NPRUP"),
+)
+_PROCESS_FIELDS = ("XSECUP", "XERRUP", "XMAXUP", "LPRUP")
 
 
 def decode(text: bytes) -> str:
@@ -174,8 +179,9 @@ def _skip_prolog(text: bytes, name: str) -> tuple[int, str]:
     if tag is None and (text.startswith(start, position) or start.startswith(text[position:])):
         raise UnfinishedError("the tag <LesHouchesEvents>", position)
     raise LHEError(
-        f"{name}: line {line_at(text, position)}: this is not a Les Houches Event file: {text[position:position + 40]!r} "
-        "stands where <LesHouchesEvents> should; give a file that an event generator wrote as LHE"
+        f"{name}: line {line_at(text, position)}: this is not a Les Houches Event file: "
+        f"{text[position : position + 40]!r} stands where <LesHouchesEvents> should; give a file that an event "
+        "generator wrote as LHE"
     )
 
 
@@ -226,47 +232,50 @@ def _weights_of_block(block: bytes, name: str) -> Iterator[LHEWeight]:
             yield LHEWeight(attributes["id"], html.unescape(decode(text)).strip(), group)
 
 
-def _parse_init(block: bytes, name: str, line: int) -> tuple[list[int | float], list[list[int | float]]]:
-    """Return the numbers of the <init> block: the beams' line, and a line per process."""
-    text = _HIDDEN.sub(lambda match: b"\n" * match[0].count(b"\n"), block).partition(b"<")[0]
-    rows: list[tuple[int, list[bytes]]] = []
-    for offset, row in enumerate(text.split(b"\n")):
-        columns = row.partition(b"#")[0].split()
-        if columns:
-            rows.append((line + offset, columns))
+def _parse_number(column: bytes, integer: bool) -> int | float:
+    """Return the finite number that `column` is; `ValueError` if it is not."""
+    if integer and not re.fullmatch(rb"[+-]?[0-9]+", column):
+        raise ValueError(column)
+    value = int(column) if integer else parse_decimal(column)
+    if not math.isfinite(value):
+        raise ValueError(column)
+    return value
 
-    def read(row: int, fields: str) -> list[int | float]:
-        number, columns = rows[row]
-        names = fields.split()
-        if len(columns) != len(names):
+
+def _parse_row(columns: list[bytes], fields: tuple[str, ...], where: str) -> list[int | float]:
+    """Return the numbers of one line of <init>, which must be `fields`."""
+    if len(columns) != len(fields):
+        raise LHEError(
+            f"{where}: this line of <init> has {len(columns)} columns, not the {len(fields)} of {' '.join(fields)}: "
+            "the file is damaged"
+        )
+    values: list[int | float] = []
+    for field, column in zip(fields, columns, strict=True):
+        integer = not field.startswith(("EBMUP", "X"))
+        try:
+            values.append(_parse_number(column, integer))
+        except ValueError:
+            kind = "an integer" if integer else "a finite number"
             raise LHEError(
-                f"{name}: line {number}: this line of <init> has {len(columns)} columns, not the {len(names)} of "
-                f"{fields}: the file is damaged"
-            )
-        values: list[int | float] = []
-        for field, column in zip(names, columns, strict=True):
-            integer = not field.startswith(("EBMUP", "X"))
-            try:
-                value = int(column.decode("ascii").replace("_", "?")) if integer else parse_decimal(column)
-                if not math.isfinite(value):
-                    raise ValueError(value)
-            except ValueError:
-                kind = "an integer" if integer else "a finite number"
-                raise LHEError(
-                    f"{name}: line {number}: {field} in <init> is {decode(column)!r}, not {kind}: the file is damaged"
-                ) from None
-            values.append(value)
-        return values
+                f"{where}: {field} in <init> is {decode(column)!r}, not {kind}: the file is damaged"
+            ) from None
+    return values
 
+
+def _parse_init(block: bytes, name: str, line: int) -> tuple[list[int | float], list[list[int | float]]]:
+    """Return the numbers of the <init> block, which begins on `line`: the beams' line, and a line per process."""
+    text = _HIDDEN.sub(lambda match: b"\n" * match[0].count(b"\n"), block).partition(b"<")[0]
+    rows = [(line + offset, row.partition(b"#")[0].split()) for offset, row in enumerate(text.split(b"\n"))]
+    rows = [row for row in rows if row[1]]
     if not rows:
         raise LHEError(f"{name}: line {line}: <init> has no numbers: the file is damaged")
-    beams = read(0, "IDBMUP(1) IDBMUP(2) EBMUP(1) EBMUP(2) PDFGUP(1) PDFGUP(2) PDFSUP(1) PDFSUP(2) IDWTUP NPRUP")
+    beams = _parse_row(rows[0][1], _BEAM_FIELDS, f"{name}: line {rows[0][0]}")
     if len(rows) - 1 != beams[9]:
         raise LHEError(
             f"{name}: line {rows[0][0]}: NPRUP in <init> is {beams[9]}, but {len(rows) - 1} process lines follow: "
             "the file is damaged"
         )
-    return beams, [read(row, "XSECUP XERRUP XMAXUP LPRUP") for row in range(1, len(rows))]
+    return beams, [_parse_row(columns, _PROCESS_FIELDS, f"{name}: line {number}") for number, columns in rows[1:]]
 
 
 def parse_preamble(text: bytes, name: str) -> tuple[LHEInit, int]:
@@ -303,7 +312,7 @@ def parse_preamble(text: bytes, name: str) -> tuple[LHEInit, int]:
             if tag is not None and tag[0].startswith((b"<event", b"</" + _ROOT)):
                 problem = "there is no <init> block before the events"
             else:
-                problem = f"{text[position:position + 40]!r} stands where <header> or <init> should"
+                problem = f"{text[position : position + 40]!r} stands where <header> or <init> should"
             raise LHEError(
                 f"{name}: line {line_at(text, position)}: {problem}: the file is damaged, copy or generate it again"
             )

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from zmumu_hybrid.errors import LHEError
 from zmumu_hybrid.lhe.header import decode
-from zmumu_hybrid.lhe.scanning import (
+from zmumu_hybrid.lhe.layout import (
     EVENT_FLOATS,
+    EVENT_INTEGERS,
     PARTICLE_FLOATS,
     PARTICLE_INTEGERS,
     WEIGHT_FIELD,
@@ -17,7 +18,7 @@ from zmumu_hybrid.lhe.scanning import (
 
 __all__ = ["event_error", "truncated"]
 
-_FIELDS = ("NUP", "pid", *EVENT_FLOATS, *PARTICLE_INTEGERS, *PARTICLE_FLOATS)
+_FIELDS = (*EVENT_INTEGERS, *EVENT_FLOATS, *PARTICLE_INTEGERS, *PARTICLE_FLOATS)
 _TOKEN = re.compile(rb"[^ \t\r\n<]{1,40}|<[^ \t\r\n<>]{0,40}>?")
 _NOT_FINITE = re.compile(rb"[+-]?(?:nan|inf|[0-9.]+[ed+])", re.IGNORECASE)
 _REMEDY = "the file is damaged: copy or generate it again"
@@ -38,8 +39,17 @@ def _field(field: int, extra: int, weights: Sequence[str]) -> str:
     return _FIELDS[field] + (f" of particle {extra + 1}" if extra >= 0 else "")
 
 
-def event_error(
-    found: Found, text: bytes, where: int, field: int, extra: int, *, name: str, line: int, event: int, weights: Sequence[str]
+def event_error(  # noqa: PLR0912
+    found: Found,
+    text: bytes,
+    where: int,
+    field: int,
+    extra: int,
+    *,
+    name: str,
+    line: int,
+    event: int,
+    weights: Sequence[str],
 ) -> LHEError:
     """Return the error for what `scan` found wrong.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from zmumu_hybrid.compiled import compiled
+from zmumu_hybrid.compiled import byte, compiled
 
 __all__ = ["BAD", "EXACT", "UNDECIDED", "parse_decimal", "read_decimal", "read_integer"]
 
@@ -116,10 +116,54 @@ def _eisel_lemire(digits: Any, power: int) -> Any:
 
 
 @compiled
-def _skip_digits(data: Any, i: int) -> int:
-    while 48 <= data[i] <= 57:
+def _read_exponent(data: Any, i: int) -> Any:
+    """Read what may be an exponent at `i`: (exponent, where it ends, EXACT; UNDECIDED if it is huge; or BAD)."""
+    c = byte(data, i)
+    lettered = c in (69, 101, 68, 100)
+    if not lettered and c not in (43, 45):
+        return 0, i, EXACT
+    if lettered:
         i += 1
-    return i
+    negative = byte(data, i) == 45
+    if negative or byte(data, i) == 43:
+        i += 1
+    first = i
+    exponent: Any = 0
+    while 48 <= byte(data, i) <= 57:
+        if i - first < 10:
+            exponent = exponent * 10 + np.int64(byte(data, i)) - 48
+        i += 1
+    if i == first:
+        return 0, i, BAD
+    return (-exponent if negative else exponent), i, UNDECIDED if i - first > 5 else EXACT
+
+
+@compiled
+def _round_long(data: Any, i: int, exponent: int) -> Any:
+    """Return (value, status) of the mantissa of any length at `i`, times 10**exponent."""
+    digits = np.uint64(0)
+    significant = 0
+    dropped = False
+    fraction = 0
+    while byte(data, i) == 46 or 48 <= byte(data, i) <= 57:
+        if byte(data, i) == 46:
+            fraction = 1
+        elif significant < 19:
+            digits = digits * np.uint64(10) + np.uint64(byte(data, i)) - np.uint64(48)
+            significant += digits != np.uint64(0)
+            exponent -= fraction
+        else:
+            dropped |= byte(data, i) != 48
+            exponent += 1 - fraction
+        i += 1
+    if digits == np.uint64(0):
+        return 0.0, EXACT
+    value, status = _eisel_lemire(digits, exponent)
+    if dropped and status == EXACT:
+        above, status = _eisel_lemire(digits + _ONE, exponent)
+        if status != EXACT or above != value:
+            status = UNDECIDED
+    return value, status
 
 
 @compiled
@@ -135,73 +179,39 @@ def read_decimal(data: Any, start: int) -> Any:
         EXACT; UNDECIDED if `value` is to be read by `parse_decimal`; BAD if there is no finite number.
     """
     i = start
-    c = data[i]
-    negative = c == 45
-    if negative or c == 43:
+    negative = byte(data, i) == 45
+    if negative or byte(data, i) == 43:
         i += 1
-    digits = np.uint64(0)
-    significant = 0
-    dropped = 0
-    power = 0
     first = i
-    dot = -1
-    while True:
-        digit = np.int64(data[i]) - 48
-        if 0 <= digit <= 9:
-            if significant < 19:
-                digits = digits * np.uint64(10) + np.uint64(digit)
-                if digits != np.uint64(0):
-                    significant += 1
-                if dot >= 0:
-                    power -= 1
-            else:
-                dropped |= digit
-                if dot < 0:
-                    power += 1
-        elif digit == -2 and dot < 0:
-            dot = i
-        else:
-            break
+    digits = np.uint64(0)
+    while 48 <= byte(data, i) <= 57:
+        digits = digits * np.uint64(10) + np.uint64(byte(data, i)) - np.uint64(48)
         i += 1
-    if i - first - (dot >= 0) == 0:
+    count = i - first
+    power = 0
+    if byte(data, i) == 46:
+        i += 1
+        dot = i
+        while 48 <= byte(data, i) <= 57:
+            digits = digits * np.uint64(10) + np.uint64(byte(data, i)) - np.uint64(48)
+            i += 1
+        power = dot - i
+        count -= power
+    if count == 0:
         return 0.0, i, BAD
-    c = data[i]
-    lettered = c in (69, 101, 68, 100)
-    if lettered or c in (43, 45):
-        if lettered:
-            i += 1
-        sign = 1
-        if data[i] == 45:
-            sign = -1
-            i += 1
-        elif data[i] == 43:
-            i += 1
-        first = i
-        exponent = 0
-        while 48 <= data[i] <= 57:
-            exponent = exponent * 10 + np.int64(data[i]) - 48
-            if exponent > 99999:
-                return 0.0, _skip_digits(data, i), UNDECIDED
-            i += 1
-        if i == first:
-            return 0.0, i, BAD
-        power += sign * exponent
-    status = EXACT
-    if digits == np.uint64(0):
-        value = 0.0
-    elif dropped:
-        value, status = _eisel_lemire(digits, power)
-        above, status_above = _eisel_lemire(digits + _ONE, power)
-        if status == EXACT and (status_above != EXACT or above != value):
-            status = UNDECIDED
-    elif digits <= np.uint64(1 << 53) and -22 <= power <= 22:
-        value = np.float64(digits)
-        if power < 0:
-            value /= _TENS[-power]
+    exponent, i, status = _read_exponent(data, i)
+    power += exponent
+    value = 0.0
+    if status == EXACT:
+        if count > 19:
+            value, status = _round_long(data, first, exponent)
+        elif digits > np.uint64(1 << 53) or power < -22 or power > 22:
+            if digits != np.uint64(0):
+                value, status = _eisel_lemire(digits, power)
+        elif power < 0:
+            value = np.float64(digits) / _TENS[-power]
         else:
-            value *= _TENS[power]
-    else:
-        value, status = _eisel_lemire(digits, power)
+            value = np.float64(digits) * _TENS[power]
     return (-value if negative else value), i, status
 
 
@@ -209,15 +219,12 @@ def read_decimal(data: Any, start: int) -> Any:
 def read_integer(data: Any, start: int) -> Any:
     """Read the integer that begins at `start` of `data`: (value, end, whether it is one of at most 18 digits)."""
     i = start
-    c = data[i]
-    negative = c == 45
-    if negative or c == 43:
+    negative = byte(data, i) == 45
+    if negative or byte(data, i) == 43:
         i += 1
     first = i
-    value = 0
-    while 48 <= data[i] <= 57:
-        value = value * 10 + np.int64(data[i]) - 48
+    value: Any = 0
+    while 48 <= byte(data, i) <= 57:
+        value = value * 10 + np.int64(byte(data, i)) - 48
         i += 1
-        if i - first > 18:
-            return 0, i, False
-    return (-value if negative else value), i, i > first
+    return (-value if negative else value), i, 0 < i - first <= 18

@@ -16,9 +16,10 @@ import numpy as np
 from zmumu_hybrid.errors import ConfigurationError, LHEError
 from zmumu_hybrid.lhe.columns import EventBuffer, WeightTable
 from zmumu_hybrid.lhe.header import LHEInit, UnfinishedError, line_at, parse_preamble
+from zmumu_hybrid.lhe.layout import WEIGHT_FIELD, Found, Kind, State
 from zmumu_hybrid.lhe.messages import event_error, truncated
 from zmumu_hybrid.lhe.numerals import parse_decimal
-from zmumu_hybrid.lhe.scanning import WEIGHT_FIELD, Found, Kind, State, scan
+from zmumu_hybrid.lhe.scanning import count_lines, scan
 from zmumu_hybrid.lhe.source import ByteSource
 from zmumu_hybrid.progress import progress
 
@@ -177,7 +178,7 @@ class LHEStream:
                 else:
                     buffer = self._go_on(found, text, buffer, state)
             position = int(state[State.POSITION])
-            self._lines += int(np.count_nonzero(data[:position] == 10))
+            self._lines += int(count_lines(data, position))
             self._left = text[position:-1]
             if ended:
                 self._left = self._check_trailer(self._left, last)
@@ -339,7 +340,7 @@ def read_lhe(path: str | os.PathLike[str]) -> Any:
         run, luminosityBlock, event : uint32, uint32, uint64
             The event's identity: a hash of its particles (`zmumu_hybrid.lhe.identity`).
         eventinfo : record
-            nparticles, pid (int64), weight, scale (GeV), aqed, aqcd (float64).
+            nparticles, pid (int32), weight, scale (GeV), aqed, aqcd (float64).
         weights : record
             A float64 field for each named weight, none if the events have no <rwgt> or <weights>.
         particles : list of Momentum4D records

@@ -72,7 +72,7 @@ class ByteSource:
             raise MissingInputError(f"{path}: cannot be opened: {error.strerror or error}") from error
         if path.is_file():
             self.size = path.stat().st_size
-        return stream  # type: ignore[return-value]
+        return stream
 
     @property
     def sha256(self) -> str:

@@ -1,0 +1,24 @@
+"""`zmumu convert`: Les Houches Event files to ROOT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["convert"]
+
+
+def convert(
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="LHE files, plain or gz; - is standard input.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The ROOT file to write.")],
+) -> None:
+    """Convert Les Houches Event files to one ROOT file with columns named as in NanoAOD."""
+    from zmumu_hybrid import convert as conversion
+
+    summary = conversion.convert(inputs, output, show_progress=True)
+    typer.echo(
+        f"{summary.output}: {summary.events:,} events with {summary.muons:,} muons from {summary.files} "
+        f"file{'s' if summary.files > 1 else ''}; {summary.seconds:.1f} s, {summary.events_per_second:,.0f} events/s"
+    )

@@ -1,0 +1,323 @@
+"""Les Houches Event files to ROOT, once, streaming, in columns named as in NanoAOD.
+
+The tree is `zmumu_hybrid.schema.TREE`, with the columns of that module; beside it the string `provenance` says in
+JSON what was converted: for each file its name, SHA-256, numbers of events and muons, beams and cross section.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from zmumu_hybrid.errors import ConfigurationError, InputError, OutputError, ZmumuError
+from zmumu_hybrid.files import atomic_path, make_directory, read_json, require_file, sha256, write_json
+from zmumu_hybrid.progress import progress
+
+if TYPE_CHECKING:
+    from zmumu_hybrid.lhe.reading import LHEStream
+
+__all__ = ["ConversionSummary", "Kind", "cached", "convert", "default_cache_directory", "kind_of"]
+
+Kind = Literal["lhe", "root", "parquet"]
+
+_VERSION = 1
+"""To be raised whenever the same input gives another file, so that what is in caches is made again."""
+
+_EVENTS_PER_BASKET = 100_000
+_CACHED_FILE, _CACHED_NOTE = "events.root", "entry.json"
+_HEAD_BYTES = 1 << 16
+_FOREIGN = (
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\xfd7zXZ", "an xz file: decompress it"),
+    (b"BZh", "a bz2 file: decompress it"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file: decompress it"),
+    (b"PK\x03\x04", "a zip archive: unpack it"),
+    (b"%PDF", "a PDF document"),
+    (b"{", "JSON"),
+    (b"<", "XML or HTML that is not LHE"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionSummary:
+    """What a conversion did.
+
+    Attributes
+    ----------
+    output : Path
+    files, events, muons : int
+        How many were read; `muons` are final-state ones.
+    sources : tuple of dict
+        What the provenance in the output says of each file.
+    seconds : float
+    """
+
+    output: Path
+    files: int
+    events: int
+    muons: int
+    sources: tuple[dict[str, Any], ...]
+    seconds: float
+
+    @property
+    def events_per_second(self) -> float:
+        """Events read per second of the whole conversion."""
+        return self.events / self.seconds if self.seconds > 0 else 0.0
+
+
+def kind_of(path: str | os.PathLike[str]) -> Kind:
+    """Say by its first bytes what an input file is.
+
+    Returns
+    -------
+    "lhe" (plain or gz), "root" or "parquet"
+
+    Raises
+    ------
+    MissingInputError
+        If the file does not exist or cannot be opened.
+    InputError
+        If it is empty, damaged gz or anything else; the message says what it looks like.
+    """
+    from zmumu_hybrid.lhe.source import ByteSource
+
+    path = require_file(path)
+    with ByteSource(path, piece_bytes=_HEAD_BYTES) as source:
+        head = source.read()[:_HEAD_BYTES]
+    if head.startswith(b"root"):
+        return "root"
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"<") and b"<LesHouchesEvents" in text:
+        return "lhe"
+    looks = next((what for magic, what in _FOREIGN if text.startswith(magic)), None)
+    if looks is None:
+        looks = "binary data" if b"\0" in text else f"text that begins with {text[:30].decode('latin-1')!r}"
+    raise InputError(f"{path}: not an LHE, ROOT or Parquet file; it looks like {looks}")
+
+
+def convert(
+    inputs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], *, show_progress: bool = False
+) -> ConversionSummary:
+    """Convert Les Houches Event files to one ROOT file, in memory that does not grow with them.
+
+    Parameters
+    ----------
+    inputs : sequence of path-like
+        LHE files, plain or gz; `-` is standard input. Their events follow one another in this order.
+    output : path-like
+        The ROOT file to write, whole or not at all. Four-momenta come back from `Muon_pt`, `Muon_eta`, `Muon_phi` and
+        `Muon_genEnergy` to 1e-12 of the momentum.
+    show_progress : bool
+        Whether to show a progress bar on a terminal.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no input, or the output is one of the inputs.
+    InputError
+        If a file is not LHE (LHEError with file, event and line if it is damaged), or is given twice, under whatever
+        name.
+    MissingInputError
+        If a file does not exist.
+    OutputError
+        If the output cannot be written.
+    """
+    import uproot
+
+    from zmumu_hybrid import schema  # noqa: F401
+    from zmumu_hybrid.lhe.reading import LHEStream
+
+    paths = [os.fspath(path) for path in inputs]
+    _check_paths(paths, Path(output))
+    sizes = [Path(path).stat().st_size for path in paths if Path(path).is_file()]
+    total = sum(sizes) if len(sizes) == len(paths) else None
+    start = time.perf_counter()
+    notes: list[dict[str, Any]] = []
+    with (
+        atomic_path(output) as temporary,
+        progress("converting", total, unit="bytes", enabled=show_progress) as advance,
+        uproot.recreate(temporary, compression=uproot.LZ4(1)) as file,
+    ):
+        tree = _make_tree(file)
+        for path in paths:
+            with LHEStream(path, checksum=True) as stream:
+                note = _convert_stream(stream, tree, advance)
+            _refuse_same_content(note, notes)
+            notes.append(note)
+        file["provenance"] = json.dumps({"converter": _VERSION, "sources": notes})
+    return ConversionSummary(
+        output=Path(output),
+        files=len(notes),
+        events=sum(note["events"] for note in notes),
+        muons=sum(note["muons"] for note in notes),
+        sources=tuple(notes),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _check_paths(paths: Sequence[str], output: Path) -> None:
+    """Refuse what cannot be converted, before any work."""
+    if not paths:
+        raise ConfigurationError("no file to convert: give at least one LHE file")
+    seen: dict[Any, str] = {}
+    for path in paths:
+        if path == "-":
+            key: Any = path
+        elif Path(path).is_file():
+            kind = kind_of(path)
+            if kind != "lhe":
+                raise InputError(f"{path}: is a {kind} file, not LHE: use it as it is, it needs no conversion")
+            status = Path(path).stat()
+            key = status.st_dev, status.st_ino
+            if output.exists() and output.samefile(path):
+                raise ConfigurationError(f"{path}: is to be both read and written: give the output another name")
+        else:
+            key = os.path.realpath(path)
+        if key in seen:
+            same = "" if seen[key] == path else f" (it is the same file as {seen[key]})"
+            raise InputError(f"{path}: is given twice{same}: give each file once")
+        seen[key] = path
+
+
+def _refuse_same_content(note: dict[str, Any], former: Iterable[dict[str, Any]]) -> None:
+    for other in former:
+        if other["sha256"] == note["sha256"]:
+            raise InputError(f"{note['name']}: has the same content as {other['name']}: give each file once")
+
+
+def _make_tree(file: Any) -> Any:
+    """Return a new, empty tree in an open ROOT file."""
+    from zmumu_hybrid.schema import EVENT_COLUMNS, MUON_COLUMNS, TREE
+
+    muon = ", ".join(f"{name}: {dtype}" for name, dtype in MUON_COLUMNS.items())
+    return file.mktree(TREE, {**EVENT_COLUMNS, "Muon": f"var * {{{muon}}}"}, title="events converted from LHE")
+
+
+def _convert_stream(stream: LHEStream, tree: Any, advance: Callable[[float], None]) -> dict[str, Any]:
+    """Add the events of one file to the tree; return its entry in the provenance."""
+    import awkward as ak
+    import numpy as np
+
+    from zmumu_hybrid.schema import EVENT_COLUMNS, MUON_COLUMNS, events_from_lhe
+
+    events = muons = done = 0
+    for chunk in stream.chunks(_EVENTS_PER_BASKET):
+        columns = events_from_lhe(chunk)
+        collection = columns["Muon"]
+        tree.extend(
+            {name: np.asarray(columns[name]) for name in EVENT_COLUMNS}
+            | {"Muon": ak.zip({name: collection[name] for name in MUON_COLUMNS})}
+        )
+        events += len(columns)
+        muons += int(ak.sum(ak.num(collection["pt"], axis=1)))
+        advance(stream.source.consumed - done)
+        done = stream.source.consumed
+    advance(stream.source.consumed - done)
+    return {
+        "name": stream.source.name,
+        "sha256": stream.source.sha256,
+        "events": events,
+        "muons": muons,
+        "version": stream.init.version,
+        "beams": stream.init.beams,
+        "beam_energies": stream.init.beam_energies,
+        "cross_section": stream.init.cross_section,
+        "cross_section_error": stream.init.cross_section_error,
+    }
+
+
+def default_cache_directory() -> Path:
+    """Return $ZMUMU_CACHE, else zmumu-hybrid in $XDG_CACHE_HOME or in ~/.cache."""
+    if given := os.environ.get("ZMUMU_CACHE"):
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "zmumu-hybrid"
+
+
+def cached(
+    path: str | os.PathLike[str],
+    cache_directory: str | os.PathLike[str] | None = None,
+    *,
+    show_progress: bool = False,
+) -> Path:
+    """Return a ROOT file with the events of an LHE file, converted now or before.
+
+    An entry of the cache is known by the content of the file, not by its name or date, and by the version of the
+    converter. It appears whole or not at all, whoever else makes it at the same time, and is checked by size and
+    checksum each time; one that has changed is made again.
+
+    Parameters
+    ----------
+    path : path-like
+        LHE, plain or gz.
+    cache_directory : path-like, optional
+        `default_cache_directory` if not given.
+    show_progress : bool
+        Whether to show a progress bar on a terminal.
+
+    Raises
+    ------
+    InputError, MissingInputError
+        As `convert` does; also if the file changes while it is converted.
+    OutputError
+        If the cache directory cannot be written to.
+    """
+    directory = make_directory(default_cache_directory() if cache_directory is None else cache_directory)
+    checksum = sha256(path)
+    entry = directory / f"{checksum}-v{_VERSION}"
+    if _is_intact(entry):
+        return entry / _CACHED_FILE
+    with _scratch(directory) as scratch:
+        summary = convert([path], scratch / _CACHED_FILE, show_progress=show_progress)
+        if summary.sources[0]["sha256"] != checksum:
+            raise InputError(f"{path}: changed while it was read: wait until it is complete and try again")
+        note = {"bytes": (scratch / _CACHED_FILE).stat().st_size, "sha256": sha256(scratch / _CACHED_FILE)}
+        write_json(scratch / _CACHED_NOTE, note | {"source": summary.sources[0]})
+        _install(scratch, entry)
+    return entry / _CACHED_FILE
+
+
+@contextmanager
+def _scratch(directory: Path) -> Iterator[Path]:
+    """Give a new directory in `directory`; removed afterwards, if it is still there."""
+    try:
+        scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=directory))
+    except OSError as error:
+        raise OutputError(f"{directory}: cannot be written to: {error.strerror or error}") from error
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _is_intact(entry: Path) -> bool:
+    """Whether the entry of the cache is there and as it was made."""
+    try:
+        note = read_json(entry / _CACHED_NOTE)
+        file = entry / _CACHED_FILE
+        return bool(file.stat().st_size == note["bytes"] and sha256(file) == note["sha256"])
+    except (OSError, ZmumuError, KeyError, TypeError):
+        return False
+
+
+def _install(scratch: Path, entry: Path) -> None:
+    """Rename the new entry to its place; a damaged one makes way, that of another process which was faster stays."""
+    scratch.chmod(0o755)
+    if entry.exists() and not _is_intact(entry):
+        with _scratch(entry.parent) as bin_, suppress(OSError):
+            entry.rename(bin_ / entry.name)
+    try:
+        scratch.rename(entry)
+    except OSError as error:
+        if not _is_intact(entry):
+            raise OutputError(f"{entry}: cannot be written: {error.strerror or error}") from error
