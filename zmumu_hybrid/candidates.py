@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import require_file
 from zmumu_hybrid.kinematics import Floats, energy, pair_mass
-from zmumu_hybrid.pairs import IDENTITY
+from zmumu_hybrid.pairs import IDENTITY, components
 from zmumu_hybrid.splitting import SplitConfig, is_test
 
 __all__ = ["BACKGROUND", "COLUMNS", "LABELS", "SIGNAL", "Column", "Table", "build", "name_event", "read", "validate"]
@@ -200,7 +200,7 @@ def _kinematics(pairs: ak.Array, prefix: str) -> dict[str, Floats]:
     columns: dict[str, Floats] = {}
     momenta = []
     for slot, muon in enumerate((pairs.plus, pairs.minus)):
-        px, py, pz, mass = (ak.to_numpy(getattr(muon, name)) for name in ("px", "py", "pz", "mass"))
+        px, py, pz, mass = components(muon)
         momenta += [px, py, pz, mass]
         values = {"px": px, "py": py, "pz": pz, "energy": energy(px, py, pz, mass), "pt": np.hypot(px, py)}
         columns |= {f"{prefix}{name}_{slot}": value for name, value in values.items()}

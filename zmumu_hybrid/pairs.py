@@ -18,7 +18,17 @@ from zmumu_hybrid import kinematics
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.kinematics import Floats
 
-__all__ = ["IDENTITY", "PairOrder", "PairSelection", "count_pairs", "make_muons", "make_pairs", "select_pairs"]
+__all__ = [
+    "IDENTITY",
+    "PairOrder",
+    "PairSelection",
+    "components",
+    "count_pairs",
+    "make_muons",
+    "make_pairs",
+    "select_and_count",
+    "select_pairs",
+]
 
 PairOrder = Literal["leading", "closest-to-z"]
 
@@ -105,8 +115,21 @@ def select_pairs(events: ak.Array, selection: PairSelection | None = None) -> ak
     InputError
         If a field is missing or a muon's number is not finite; the message names the event and the field.
     """
-    selection = selection or PairSelection()
+    return _select(_flatten(events), selection or PairSelection())
+
+
+def count_pairs(events: ak.Array) -> dict[str, int]:
+    """Return the cutflow: how many events there are, have two muons, and have two of opposite charge."""
+    return _count(_flatten(events))
+
+
+def select_and_count(events: ak.Array, selection: PairSelection | None = None) -> tuple[ak.Array, dict[str, int]]:
+    """Return what `select_pairs` and `count_pairs` return, reading the events once."""
     muons = _flatten(events)
+    return _select(muons, selection or PairSelection()), _count(muons)
+
+
+def _select(muons: _Muons, selection: PairSelection) -> ak.Array:
     if selection.order == "leading":
         accepted, plus, minus = _leading(muons)
     else:
@@ -121,9 +144,7 @@ def select_pairs(events: ak.Array, selection: PairSelection | None = None) -> ak
     )
 
 
-def count_pairs(events: ak.Array) -> dict[str, int]:
-    """Return the cutflow: how many events there are, have two muons, and have two of opposite charge."""
-    muons = _flatten(events)
+def _count(muons: _Muons) -> dict[str, int]:
     plus, minus = muons.per_event(muons.charge > 0), muons.per_event(muons.charge < 0)
     return {
         "events": len(plus),
@@ -137,6 +158,12 @@ def make_muons(px: Floats, py: Floats, pz: Floats, mass: Floats) -> ak.Array:
     from vector.backends.awkward import behavior
 
     return ak.zip({"px": px, "py": py, "pz": pz, "mass": mass}, with_name="Momentum4D", behavior=behavior)
+
+
+def components(muons: ak.Array) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return px, py, pz and mass (GeV) of muons as from `make_muons`, float64 of shape (n,), without copying."""
+    px, py, pz, mass = (ak.to_numpy(muons[name]) for name in ("px", "py", "pz", "mass"))
+    return px, py, pz, mass
 
 
 def make_pairs(identity: dict[str, NDArray[Any]], gen_weight: Floats, plus: ak.Array, minus: ak.Array) -> ak.Array:

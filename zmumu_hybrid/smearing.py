@@ -20,7 +20,7 @@ import numpy as np
 from zmumu_hybrid import keys
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.kinematics import Floats, energy
-from zmumu_hybrid.pairs import IDENTITY, make_muons, make_pairs
+from zmumu_hybrid.pairs import IDENTITY, components, make_muons, make_pairs
 
 __all__ = ["Hold", "SmearingConfig", "SmearingMode", "count_reversed", "draws", "smear", "smear_components"]
 
@@ -85,7 +85,7 @@ def smear(pairs: ak.Array, config: SmearingConfig, dataset: str) -> ak.Array:
     identity = {name: ak.to_numpy(pairs[name]) for name in IDENTITY}
     muons = []
     for muon, z in zip((pairs.plus, pairs.minus), draws(identity, config, dataset), strict=True):
-        px, py, pz, mass = (ak.to_numpy(getattr(muon, name)) for name in ("px", "py", "pz", "mass"))
+        px, py, pz, mass = components(muon)
         px, py, pz, _ = smear_components(px, py, pz, mass, z, width=config.width, hold=config.hold)
         muons.append(make_muons(px, py, pz, mass))
     return make_pairs(identity, ak.to_numpy(pairs.gen_weight), *muons)
@@ -136,7 +136,8 @@ def smear_components(
 
 def count_reversed(pairs: ak.Array, smeared: ak.Array) -> int:
     """Return how many muons were smeared to a negative pT', that is, have their transverse momentum turned round."""
-    return sum(
-        int(np.count_nonzero(ak.to_numpy(before.px * after.px + before.py * after.py) < 0))
-        for before, after in ((pairs.plus, smeared.plus), (pairs.minus, smeared.minus))
-    )
+    reversed_ = 0
+    for muon in ("plus", "minus"):
+        (x, y, *_), (smeared_x, smeared_y, *_) = components(pairs[muon]), components(smeared[muon])
+        reversed_ += int(np.count_nonzero(x * smeared_x + y * smeared_y < 0))
+    return reversed_
