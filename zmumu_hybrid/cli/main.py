@@ -6,6 +6,8 @@ import sys
 
 import typer
 
+from zmumu_hybrid.cli import convert, evaluate, generate, limit, plot, process, reproduce, train
+from zmumu_hybrid.cli.options import ManyValues
 from zmumu_hybrid.errors import ZmumuError
 
 __all__ = ["app", "main"]
@@ -34,6 +36,14 @@ def root(
 
 
 # The commands, in the order of the data's way. Their modules import heavy libraries only inside the function.
+app.command("generate")(generate.generate)
+app.command("convert")(convert.convert)
+app.command("process", cls=ManyValues)(process.process)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("limit")(limit.limit)
+app.command("plot")(plot.plot)
+app.command("reproduce")(reproduce.reproduce)
 
 
 def main() -> None:

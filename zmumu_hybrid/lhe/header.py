@@ -1,7 +1,7 @@
 """What stands before the events of a Les Houches Event file: version, header, beams, cross sections, weight names.
 
-No XML parser sees the text: tags are found by name outside comments and CDATA, entities other than XML's own five
-and character references are left as they are, and nothing is ever fetched.
+No XML parser sees the text: tags are found by name outside comments and CDATA, only the predefined entities and
+character references are resolved, those that a file defines are not, and nothing is ever fetched.
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ class UnfinishedError(Exception):
 
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
+_LINE_COMMENT = re.compile(rb"#(?:[^\n<]|<(?![A-Za-z/!?]))*")
 _ATTRIBUTES = rb"""(?:[ \t\r\n/](?:[^<>"']|"[^"<]*"|'[^'<]*')*)?"""
 _TAG = re.compile(rb"<(/?)([A-Za-z_][A-Za-z0-9_.:-]*)(" + _ATTRIBUTES + rb")>")
 _ATTRIBUTE = re.compile(rb"""([^ \t\r\n=/]+)[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')""")
@@ -129,16 +130,16 @@ def line_at(text: bytes, position: int) -> int:
 
 
 def _attributes(tag: bytes) -> dict[str, str]:
-    """Return the attributes of a tag; in their values XML's own entities and character references are resolved."""
+    """Return the attributes of a tag; in their values predefined entities are resolved."""
     return {
         decode(match[1]): html.unescape(decode(match[2] if match[2] is not None else match[3]))
         for match in _ATTRIBUTE.finditer(tag)
     }
 
 
-def _skip(text: bytes, position: int, end: bytes, what: str) -> int:
-    """Return the position after the next `end`."""
-    found = text.find(end, position)
+def _skip(text: bytes, position: int, begin: bytes, end: bytes, what: str) -> int:
+    """Return the position after the first `end` behind the `begin` that stands at `position`."""
+    found = text.find(end, position + len(begin))
     if found < 0:
         raise UnfinishedError(what, position)
     return found + len(end)
@@ -149,9 +150,9 @@ def _skip_filler(text: bytes, position: int) -> int:
     while True:
         position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
         if text.startswith(b"<!--", position):
-            position = _skip(text, position, b"-->", "a comment")
+            position = _skip(text, position, b"<!--", b"-->", "a comment")
         elif text.startswith(b"#", position):
-            position = _skip(text, position, b"\n", "a comment") - 1
+            position = _LINE_COMMENT.match(text, position).end()  # type: ignore[union-attr]
         elif position == len(text) or b"<!--".startswith(text[position : position + 4]):
             raise UnfinishedError("its head", position)
         else:
@@ -164,7 +165,7 @@ def _skip_prolog(text: bytes, name: str) -> tuple[int, str]:
     while True:
         position = _skip_filler(text, position)
         if text.startswith(b"<?", position):
-            position = _skip(text, position, b"?>", "an XML declaration")
+            position = _skip(text, position, b"<?", b"?>", "an XML declaration")
         elif text.startswith(b"<!DOCTYPE", position):
             match = _DOCTYPE.match(text, position)
             if match is None:
@@ -196,9 +197,9 @@ def _skip_block(text: bytes, start: re.Match[bytes]) -> int:
         if match is None:
             raise UnfinishedError(f"the block <{decode(start[2])}>", start.start())
         if match[0] == b"<!--":
-            position = _skip(text, match.start(), b"-->", "a comment")
+            position = _skip(text, match.start(), match[0], b"-->", "a comment")
         elif match[0].startswith(b"<!"):
-            position = _skip(text, match.start(), b"]]>", "CDATA")
+            position = _skip(text, match.start(), match[0], b"]]>", "CDATA")
         else:
             return match.end()
 

@@ -29,6 +29,7 @@ _LONGEST_EVENT = 64 << 20
 _MOST_WEIGHTS = 10_000
 _ROOM = 1 << 14
 _WEIGHTS_IN_CHUNK = 8_000_000
+_OPEN_EVENT = re.compile(rb"<event[ \t\r\n/>]")
 _TRAILER = re.compile(rb"(?:[ \t\r\n]+|#(?:[^\n<]|<(?![A-Za-z/!?]))*|<!--(?:[^-]|-(?!->))*-->)*+")
 
 
@@ -183,8 +184,9 @@ class LHEStream:
             if ended:
                 self._left = self._check_trailer(self._left, last)
             elif last:
+                inside = _OPEN_EVENT.match(self._left) is not None
                 line = self._lines + self._left.count(b"\n") + 1
-                raise truncated(self.source.name, line, self._events + int(state[State.EVENTS]), bool(self._left))
+                raise truncated(self.source.name, line, self._events + int(state[State.EVENTS]), inside)
         if events_per_chunk is None or state[State.EVENTS]:
             yield self._take(buffer, state)
 

@@ -1,0 +1,109 @@
+"""What can be drawn from a folder: the output of `zmumu process`, or the run of one ensemble."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zmumu_hybrid import histograms
+from zmumu_hybrid.errors import InputError, MissingInputError
+from zmumu_hybrid.files import require_file
+from zmumu_hybrid.plots import architecture, learning_curves, mass_slices, pt_reweighting, style, symmetry_factor
+
+__all__ = ["draw_folder", "read_metrics"]
+
+PT_GRID = np.linspace(5.0, 100.0, 191)
+"""Where the symmetry factor is asked for (GeV)."""
+
+
+def read_metrics(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:
+    """Read a `metrics.parquet` as columns by name, one row per member and epoch.
+
+    Raises
+    ------
+    MissingInputError, InputError
+        If it does not exist, is empty, or is not Parquet.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = require_file(path)
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: not a Parquet file: {error}") from error
+    return {name: table.column(name).to_numpy() for name in table.column_names}
+
+
+def draw_folder(
+    directory: str | os.PathLike[str], output: str | os.PathLike[str], *, note: str | None = None
+) -> list[Path]:
+    """Draw every figure that a folder has the data for.
+
+    Parameters
+    ----------
+    directory : path-like
+        The output of `zmumu process` (Figs. 1 and 2; Fig. 1 needs a background), or of `zmumu train` (learning curve,
+        architecture, and for a hybrid with a symmetry factor its weight against pT).
+    output : path-like
+        Folder for the figures.
+    note : str, optional
+        Small type above each figure.
+
+    Returns
+    -------
+    list of Path
+        The files, a PNG and a PDF for each figure.
+
+    Raises
+    ------
+    MissingInputError
+        If there is no such folder.
+    InputError
+        If it holds nothing that can be drawn.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise MissingInputError(f"{directory}: no such directory")
+    if (directory / "histograms.json").exists():
+        drawings = _draw_processed(directory, note)
+    elif (directory / "metrics.parquet").exists():
+        drawings = _draw_run(directory, note)
+    else:
+        raise InputError(
+            f"{directory}: neither histograms.json nor metrics.parquet is in it: name the output of `zmumu process` or "
+            "of `zmumu train`"
+        )
+    return [file for name, drawing in drawings.items() for file in style.save(drawing.figure, Path(output) / name)]
+
+
+def _draw_processed(directory: Path, note: str | None) -> dict[str, style.Drawing]:
+    """Draw Figs. 1 and 2; without a background there is no Fig. 1."""
+    path = directory / "histograms.json"
+    filled = histograms.read(path)
+    missing = [name for name in ("pt_before", "pt_after", "mass_true", "mass_smeared") if name not in filled]
+    if missing:
+        raise InputError(f"{path}: the histogram {missing[0]} is missing; there are {', '.join(filled)}")
+    drawings = {"mass_slices": mass_slices.draw(filled["mass_true"], filled["mass_smeared"], note=note)}
+    if filled["pt_before"][{"dataset": "background"}].values().any():
+        drawings["pt_reweighting"] = pt_reweighting.draw(filled["pt_before"], filled["pt_after"], note=note)
+    return drawings
+
+
+def _draw_run(directory: Path, note: str | None) -> dict[str, style.Drawing]:
+    """Draw what a trained ensemble and its metrics show."""
+    from zmumu_hybrid.learn.ensemble import load_ensemble
+
+    ensemble = load_ensemble(directory)
+    table = read_metrics(directory / "metrics.parquet")
+    drawings = {
+        "learning_curve": learning_curves.draw_panel({ensemble.config.model: table}, note=note),
+        "architecture": architecture.draw(architecture.describe(ensemble.network), note=note),
+    }
+    if ensemble.config.has_gate:
+        weights = ensemble.general_weight(PT_GRID)
+        drawings["symmetry_factor"] = symmetry_factor.draw(PT_GRID, weights, note=note)
+    return drawings

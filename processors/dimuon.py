@@ -1,0 +1,124 @@
+"""Muon pairs to histograms and a candidate table, in one pass over the events.
+
+The processor runs in this package's `zmumu process` and, unchanged, in anyone's own `coffea.processor.Runner` over
+NanoAOD or converted files, with `NanoAODSchema` or `zmumu_hybrid.schema.EventSchema`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+from coffea.processor import ProcessorABC
+
+from zmumu_hybrid import candidates, histograms
+from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.pairs import PairSelection, select_and_count
+from zmumu_hybrid.parts import write_part
+from zmumu_hybrid.reweighting import Reweighting
+from zmumu_hybrid.smearing import SmearingConfig, count_reversed, smear
+from zmumu_hybrid.splitting import SplitConfig
+
+__all__ = ["DimuonConfig", "DimuonProcessor"]
+
+
+@dataclass(frozen=True, slots=True)
+class DimuonConfig:
+    """What the dimuon processor does.
+
+    Parameters
+    ----------
+    selection : PairSelection
+        Which two muons of an event make its pair.
+    smearing : SmearingConfig
+        How the muons are smeared.
+    split : SplitConfig
+        Which events are held out for tests.
+    reweighting : Reweighting, optional
+        Factors for the background that are known beforehand.
+    parts : Path, optional
+        An existing directory for the candidate table, one sorted Parquet file a chunk; None writes nothing.
+    """
+
+    selection: PairSelection = field(default_factory=PairSelection)
+    smearing: SmearingConfig = field(default_factory=SmearingConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    reweighting: Reweighting | None = None
+    parts: Path | None = None
+
+
+class DimuonProcessor(ProcessorABC):
+    """Select, smear, tabulate and histogram the muon pairs of each chunk.
+
+    A data set is signal or background by its metadata "label", or else by its name. What comes out, by key:
+
+    - "histograms": {name: `hist.Hist`}, see `zmumu_hybrid.histograms`;
+    - "cutflow": {data set: {step: number of events}};
+    - "reversed muons": {data set: number of muons whose transverse momentum was turned round by the smearing};
+    - "parts": {name of a part: {"dataset", "file", "rows"}}, empty where no parts are written.
+
+    Parameters
+    ----------
+    config : DimuonConfig, optional
+        All settings; the processor has no other state.
+    """
+
+    def __init__(self, config: DimuonConfig | None = None) -> None:
+        self._config = config or DimuonConfig()
+
+    def process(self, events: ak.Array) -> dict[str, Any]:
+        """Process one chunk of events."""
+        config, dataset = self._config, str(events.metadata["dataset"])
+        label = label_of(events.metadata)
+        pairs, cutflow = select_and_count(events, config.selection)
+        smeared = smear(pairs, config.smearing, dataset)
+        table = candidates.build(pairs, smeared, label, dataset, config.split)
+        if config.reweighting is not None and label == candidates.BACKGROUND:
+            table["weight"] = table["weight"] * config.reweighting.apply(table["pt_0"])
+        filled = histograms.make()
+        histograms.fill(filled, table)
+        return {
+            "histograms": filled,
+            "cutflow": {dataset: {**cutflow, "pairs": len(pairs)}},
+            "reversed muons": {dataset: count_reversed(pairs, smeared)},
+            "parts": self._write(table, events.metadata),
+        }
+
+    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
+        """Return the sum over all chunks as it is."""
+        return accumulator
+
+    def _write(self, table: dict[str, Any], metadata: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        rows = len(table["run"])
+        if self._config.parts is None or not rows:
+            return {}
+        name = f"{part_key(metadata)}.parquet"
+        write_part(table, self._config.parts / name)
+        return {name: {"dataset": metadata["dataset"], "file": metadata["filename"], "rows": rows}}
+
+
+def label_of(metadata: Mapping[str, Any]) -> int:
+    """Return 1 for signal and 0 for background, from a data set's metadata "label" or its name.
+
+    Raises
+    ------
+    ConfigurationError
+        If neither says "signal" or "background".
+    """
+    said = metadata.get("label", metadata["dataset"])
+    if said in candidates.LABELS:
+        return int(candidates.LABELS[said])
+    raise ConfigurationError(
+        f"data set {metadata['dataset']!r}: signal or background? name it so, or give it metadata "
+        f"{{'label': 'signal'}} or {{'label': 'background'}} in the fileset, not {said!r}"
+    )
+
+
+def part_key(metadata: Mapping[str, Any]) -> str:
+    """Return a file name that only one chunk of a run has, and that a chunk has again when it is repeated."""
+    chunk = [str(metadata[name]) for name in ("dataset", "filename", "treename", "entrystart", "entrystop")]
+    return hashlib.sha256("\0".join(chunk).encode()).hexdigest()[:24]

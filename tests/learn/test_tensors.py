@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from learned import toy_columns, write
+from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.learn.tensors import load
+
+Columns = dict[str, np.ndarray]
+
+
+def test_parts_do_not_share_an_event(data: Path) -> None:
+    train, test, everything = (load(data, part=part) for part in ("train", "test", "all"))
+    assert len(train) + len(test) == len(everything) == 6000
+    energies = {part: set(table.p4[:, 0, 0]) for part, table in (("train", train), ("test", test))}
+    assert not energies["train"] & energies["test"]
+
+
+def test_momenta_are_energy_first(data: Path) -> None:
+    table = load(data)
+    squares = table.p4[..., 0] ** 2 - (table.p4[..., 1:] ** 2).sum(-1)
+    np.testing.assert_allclose(squares, 0.1056583745**2, atol=1e-8)
+    np.testing.assert_allclose(table.pt[:, 0], np.hypot(table.p4[:, 0, 1], table.p4[:, 0, 2]))
+
+
+def test_fractions_are_nested(data: Path) -> None:
+    small, large = (set(load(data, fraction=fraction).p4[:, 0, 0]) for fraction in (0.2, 0.6))
+    assert small < large
+    assert len(small) == round(0.2 * len(load(data)))
+
+
+def change(name: str, row: int, value: float) -> Callable[[Columns], None]:
+    def apply(columns: Columns) -> None:
+        columns[name][row] = value
+
+    return apply
+
+
+def no_signal(columns: Columns) -> None:
+    columns["label"][:] = 0
+
+
+def no_weight(columns: Columns) -> None:
+    columns["weight"][columns["label"] == 0] = 0
+
+
+def twice(columns: Columns) -> None:
+    columns["event"][1] = columns["event"][0]
+    columns["is_test"][:2] = [True, False]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (change("px_1", 7, np.nan), r"candidates\.parquet: .*event \d+: px_1 is nan"),
+        (change("pt_0", 7, np.inf), r"pt_0 is inf"),
+        (no_signal, r"no signal in the all part"),
+        (no_weight, r"the weights of the background in the all part sum to 0"),
+        (twice, r"is there twice: training and test must not share an event"),
+    ],
+)
+def test_a_table_that_cannot_be_trained_on_is_refused(
+    tmp_path: Path, spoil: Callable[[Columns], None], message: str
+) -> None:
+    columns = toy_columns(50)
+    spoil(columns)
+    with pytest.raises(InputError, match=message):
+        load(write(columns, tmp_path), part="all")
+
+
+def test_too_few_events_for_a_batch(data: Path) -> None:
+    with pytest.raises(InputError, match=r"too few for a batch of 100000: process more events"):
+        load(data, batch_size=100_000)

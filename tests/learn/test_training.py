@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from safetensors.torch import load_file
+
+from learned import same_weights
+from zmumu_hybrid.errors import ConfigurationError, MissingInputError, ModelError
+from zmumu_hybrid.learn import ModelConfig, TrainingConfig, evaluate, load_ensemble, preset, train
+from zmumu_hybrid.learn.configuration import POOLINGS
+from zmumu_hybrid.learn.engines import BatchedEngine
+from zmumu_hybrid.learn.measures import METRICS
+from zmumu_hybrid.learn.tensors import load
+
+SMALL = ModelConfig("hybrid", (16,), (16,), (8,), (32, 16), latent=4)
+QUICK = TrainingConfig(members=2, epochs=2, learning_rate=1e-3, seed=4)
+
+
+@pytest.mark.parametrize("model", ["hybrid", "pfn", "invariant"])
+def test_training_learns_and_is_reproducible(data: Path, tmp_path: Path, model: str) -> None:
+    settings = replace(QUICK, epochs=3)
+    summary = train(preset(model), data, tmp_path / "a", settings)
+    assert not summary.stopped
+    assert all(row["auc"] > 0.65 for row in summary.final)
+    train(preset(model), data, tmp_path / "b", settings, threads=1)
+    same_weights(tmp_path / "a", tmp_path / "b")
+    table = pq.read_table(tmp_path / "a" / "metrics.parquet")
+    assert table.column("epoch").to_pylist() == [1, 2, 3, 1, 2, 3]
+    assert set(METRICS) < set(table.column_names)
+    assert not (tmp_path / "a" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_member_of_an_ensemble_equals_the_member_alone(data: Path, tmp_path: Path, pooling: str) -> None:
+    """The engine for one member on one core does what autograd does for all members in one product."""
+    model = replace(SMALL, pooling=pooling)
+    from zmumu_hybrid.learn import training as room
+
+    settings = replace(QUICK, learning_rate=1e-4)
+    train(model, data, tmp_path / "single", settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room.SingleEngine, "supports", lambda *_: False)
+        train(model, data, tmp_path / "batched", settings)
+    single, batched = (
+        pq.read_table(tmp_path / name / "metrics.parquet").column("training_loss").to_numpy()
+        for name in ("single", "batched")
+    )
+    np.testing.assert_allclose(single, batched, rtol=2e-5)  # a batch's own statistics cancel the biases' noise
+    assert abs(single[0] - single[1]) > 1e-2
+
+
+def test_all_members_differ(data: Path, tmp_path: Path) -> None:
+    train(SMALL, data, tmp_path, QUICK)
+    weights = load_file(tmp_path / "members.safetensors")["classifier.linears.0.weight"]
+    assert not np.allclose(weights[0], weights[1])
+
+
+@pytest.mark.parametrize("sampling", ["weighted", "shuffle"])
+def test_an_interrupted_training_ends_with_the_same_weights(data: Path, tmp_path: Path, sampling: str) -> None:
+    from zmumu_hybrid.learn import training as room
+
+    settings = replace(QUICK, epochs=3, sampling=sampling)
+    train(SMALL, data, tmp_path / "whole", settings)
+    steps = room._Group.step
+    taken = []
+
+    def dying(self: room._Group) -> None:
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        taken.append(1)
+        steps(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room._Group, "step", dying)
+        with pytest.raises(KeyboardInterrupt):
+            train(SMALL, data, tmp_path / "cut", settings)
+    assert not (tmp_path / "cut" / "members.safetensors").exists()
+    train(SMALL, data, tmp_path / "cut", settings)
+    same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_killed_training_ends_with_the_same_weights(data: Path, tmp_path: Path) -> None:
+    settings = replace(QUICK, epochs=6)
+    train(preset("hybrid"), data, tmp_path / "whole", settings)
+    code = (
+        "import sys; from zmumu_hybrid.learn import train, preset, TrainingConfig\n"
+        f"train(preset('hybrid'), sys.argv[1], sys.argv[2], {settings!r})"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(data), str(tmp_path / "cut")]) as process:
+        deadline = time.monotonic() + 60
+        while not list((tmp_path / "cut").glob("checkpoints/*.safetensors")) and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+    train(preset("hybrid"), data, tmp_path / "cut", settings)
+    same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_finished_training_is_not_repeated(data: Path, tmp_path: Path) -> None:
+    first = train(SMALL, data, tmp_path, QUICK)
+    before = (tmp_path / "members.safetensors").stat().st_mtime_ns
+    again = train(SMALL, data, tmp_path, QUICK)
+    assert (tmp_path / "members.safetensors").stat().st_mtime_ns == before
+    assert [row["auc"] for row in again.final] == [row["auc"] for row in first.final]
+
+
+def test_another_training_in_the_same_folder_is_refused(data: Path, tmp_path: Path) -> None:
+    train(SMALL, data, tmp_path, QUICK)
+    with pytest.raises(ConfigurationError, match=r"holds a training with training epochs = 2, not 5"):
+        train(SMALL, data, tmp_path, replace(QUICK, epochs=5))
+
+
+def test_a_loss_that_is_not_finite_stops_that_member_only(data: Path, tmp_path: Path) -> None:
+    run = BatchedEngine.run
+
+    def poisoned(self: BatchedEngine, *arguments: object) -> np.ndarray:
+        losses = run(self, *arguments)  # type: ignore[arg-type]
+        return np.where(np.arange(len(losses)) == 1, np.nan, losses)
+
+    from zmumu_hybrid.learn import training as room
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room.SingleEngine, "supports", lambda *_: False)
+        patch.setattr(BatchedEngine, "run", poisoned)
+        summary = train(SMALL, data, tmp_path, QUICK)
+    assert summary.stopped == [1]
+    assert [row["member"] for row in summary.final] == [0]
+    assert np.isfinite(load_ensemble(tmp_path).logits(load(data).p4)).all()
+
+
+def test_evaluation_takes_the_held_out_events_of_its_own_sample(data: Path, tmp_path: Path) -> None:
+    train(SMALL, data, tmp_path, QUICK)
+    found = evaluate(tmp_path, data)
+    assert found["data"]["part"] == "test"
+    table = pq.read_table(tmp_path / "metrics.parquet").to_pandas()
+    last = table[table.epoch == 2].auc
+    np.testing.assert_allclose(found["metrics"]["auc"]["members"], last, atol=1e-6)
+    assert found["metrics"]["auc"]["std"] == pytest.approx(np.std(last, ddof=1), abs=1e-6)
+
+
+def test_scores_and_symmetry_factor_of_a_loaded_ensemble(data: Path, tmp_path: Path) -> None:
+    train(SMALL, data, tmp_path, QUICK)
+    ensemble = load_ensemble(tmp_path)
+    table = load(data, part="test")
+    scores = ensemble.scores(table.p4, table.pt)
+    assert scores.shape == (2, len(table))
+    assert ((scores > 0) & (scores < 1)).all()
+    weight = ensemble.general_weight([10.0, 40.0, 90.0])
+    assert weight.shape == (2, 3)
+    assert ((weight > 0) & (weight < 1)).all()
+
+
+def test_broken_runs_are_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match=r"no config\.json"):
+        load_ensemble(tmp_path / "nothing")
+    train(SMALL, data, tmp_path, QUICK)
+    weights = tmp_path / "members.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelError, match=r"members\.safetensors: corrupt or not of this package"):
+        load_ensemble(tmp_path)
+    weights.write_bytes(whole)
+    config = tmp_path / "config.json"
+    text = config.read_text()
+    config.write_text(text.replace('"seed": 4', '"seed": 5'))
+    with pytest.raises(ModelError, match=r"belongs to another training"):
+        load_ensemble(tmp_path)
+    config.write_text(text.replace('"version": 1', '"version": 9'))
+    with pytest.raises(ModelError, match=r"version 9 cannot be read"):
+        load_ensemble(tmp_path)
+    config.write_text("{")
+    with pytest.raises(ModelError, match=r"not valid JSON"):
+        load_ensemble(tmp_path)

@@ -1,0 +1,34 @@
+"""`zmumu evaluate`: the metrics of a trained ensemble on a processed sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of `zmumu train`.")],
+    data: Annotated[Path, typer.Option(help="Directory of `zmumu process`, or a candidate table.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="JSON file for the metrics.")],
+) -> None:
+    """Measure an ensemble: on the held-out events of its own sample, on all events of another."""
+    from zmumu_hybrid.files import write_json
+    from zmumu_hybrid.learn.evaluation import evaluate as evaluate_ensemble
+
+    found = evaluate_ensemble(run, data)
+    write_json(output, found)
+    _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(found["model"], "mean", "std over members", box=None, pad_edge=False)
+    for name, metric in found["metrics"].items():
+        table.add_row(name, *("–" if metric[part] is None else f"{metric[part]:.4f}" for part in ("mean", "std")))
+    Console(highlight=False).print(table)

@@ -1,0 +1,45 @@
+"""`zmumu generate`: muon pairs from simulated collisions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["generate"]
+
+_CUTS = "Cuts on the true muons"
+
+
+def generate(
+    process: Annotated[
+        Literal["signal", "background"], typer.Argument(help="p p > Z > mu+ mu-, or p p > gamma* > mu+ mu-.")
+    ],
+    events: Annotated[int, typer.Option(help="Number of events that pass the cuts.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write: .lhe, or .lhe.gz to compress it.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same events.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes that generate; the events do not depend on it.")] = 1,
+    min_pt: Annotated[float, typer.Option(help="pT of each muon above, in GeV.", rich_help_panel=_CUTS)] = 10.0,
+    max_abs_eta: Annotated[float, typer.Option(help="|eta| of each muon below.", rich_help_panel=_CUTS)] = 2.5,
+    min_mass: Annotated[float, typer.Option(help="Mass of the pair above, in GeV.", rich_help_panel=_CUTS)] = 70.0,
+    ecm: Annotated[float, typer.Option(help="Proton-proton collision energy in GeV.")] = 13000.0,
+) -> None:
+    """Generate muon pairs with Pythia 8 at leading order, without showers, as a Les Houches Event file."""
+    from zmumu_hybrid import generate as generation
+
+    summary = generation.generate(
+        process,
+        events,
+        seed,
+        output,
+        cuts=generation.Cuts(min_pt, max_abs_eta, min_mass),
+        workers=workers,
+        ecm=ecm,
+        show_progress=True,
+    )
+    typer.echo(
+        f"{summary.path}: {summary.events:,} {summary.process} events, "
+        f"{summary.cross_section_pb:.5g} ± {summary.cross_section_error_pb:.2g} pb inside the cuts; "
+        f"{summary.seconds:.1f} s, {summary.events_per_second:,.0f} events/s; sha256 {summary.sha256[:16]}"
+    )

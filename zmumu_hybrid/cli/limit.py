@@ -1,0 +1,47 @@
+"""`zmumu limit`: how good a classifier of a processed sample can be at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+__all__ = ["limit"]
+
+
+def limit(
+    data: Annotated[Path, typer.Option(help="Directory of `zmumu process`, of leading-order events.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="JSON file for the result.")],
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="Directory of `zmumu process` to learn the true densities from; by default that of --data."),
+    ] = None,
+    rows: Annotated[
+        Literal["test", "all"] | None,
+        typer.Option(help="Which events to classify: by default all with --truth, else the held-out ones."),
+    ] = None,
+) -> None:
+    """Compute the best possible AUC, and the best with Lorentz invariants alone."""
+    from zmumu_hybrid.files import write_json
+    from zmumu_hybrid.optimal import limit as compute
+
+    found = compute(data, truth=truth, rows=rows, show_progress=True)
+    write_json(output, found)
+    _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "optimal AUC", "invariant ceiling", box=None, pad_edge=False)
+    for name, part in {"all": found, **found["by_slice"]}.items():
+        if part is None:
+            table.add_row(name, "too few events", "")
+        else:
+            table.add_row(name, *(f"{part[a]:.4f} ± {part[u]:.4f}" for a, u in _COLUMNS))
+    Console().print(table)
+
+
+_COLUMNS = (("auc", "uncertainty"), ("invariant_ceiling", "invariant_ceiling_uncertainty"))

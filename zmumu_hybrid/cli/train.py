@@ -1,0 +1,72 @@
+"""`zmumu train`: from the candidate table to a trained ensemble."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+__all__ = ["train"]
+
+
+def train(
+    model: Annotated[Literal["hybrid", "pfn", "invariant"], typer.Argument(help="Which network.")],
+    data: Annotated[Path, typer.Option(help="Directory of `zmumu process`, or a candidate table.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
+    members: Annotated[int | None, typer.Option(help="Networks in the ensemble; 5 by default.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data; 100 by default.")] = None,
+    preset: Annotated[
+        Literal["paper", "released", "enlarged"], typer.Option(help="The paper's networks, or the published ones.")
+    ] = "paper",
+    pooling: Annotated[str | None, typer.Option(help="How a hybrid joins its latents (paper, Appendix C).")] = None,
+    latent: Annotated[int | None, typer.Option(help="Width of the latents.")] = None,
+    fraction: Annotated[float | None, typer.Option(help="Part of the training events to use.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Events in a step; 128 by default.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="1e-5 by default, 1e-6 for the invariant.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="0.01 by default.")] = None,
+    sampling: Annotated[
+        str | None, typer.Option(help="'weighted' draws events by weight, 'shuffle' weighs their loss.")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="'float32', or 'bfloat16' for matrix products.")] = None,
+    device: Annotated[str | None, typer.Option(help="'cpu' or 'cuda'.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of initialisation and order; 0 by default.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with the tables [model] and [training]; options override it.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Cores to use; all by default.")] = None,
+) -> None:
+    """Train an ensemble; the same command goes on where it was interrupted."""
+    from zmumu_hybrid.learn.settings import configure
+    from zmumu_hybrid.learn.training import train as train_ensemble
+
+    given = {
+        "members": members,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "sampling": sampling,
+        "precision": precision,
+        "fraction": fraction,
+        "device": device,
+        "seed": seed,
+    }
+    described, training = configure(model, preset, given, pooling=pooling, latent=latent, file=config)
+    summary = train_ensemble(described, data, output, training, threads=threads, show_progress=True)
+    _show(model, summary)
+
+
+def _show(model: str, summary: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("member", "epoch", "loss", "AUC, held out", box=None, pad_edge=False)
+    for row in summary.final:
+        auc = f"{row['auc']:.4f} ± {row['auc_uncertainty']:.4f}"
+        table.add_row(str(int(row["member"])), str(int(row["epoch"])), f"{row['loss']:.4f}", auc)
+    console = Console(highlight=False)
+    console.print(table)
+    for member in summary.stopped:
+        console.print(f"member {member} was stopped: its loss was not finite; what it had learned before is kept")
+    console.print(f"{summary.output}: {model}, {len(summary.final)} members, {summary.seconds:.1f} s")

@@ -1,0 +1,87 @@
+"""Checkpoints and runs on disk: safetensors and JSON, written whole, never executed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from zmumu_hybrid.errors import InputError, MissingInputError, ModelError
+from zmumu_hybrid.files import atomic_path, read_json, write_json
+
+__all__ = ["FORMAT", "VERSION", "fingerprint", "load_tensors", "read_config", "save_tensors", "write_config"]
+
+FORMAT = "zmumu-hybrid ensemble"
+VERSION = 1
+
+
+def fingerprint(config: Mapping[str, Any]) -> str:
+    """Return a hash of what determines a training: model, training and data."""
+    text = json.dumps({name: config[name] for name in ("model", "training", "data")}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_config(run: Path, config: Mapping[str, Any]) -> None:
+    """Write `run/config.json`, with the format and its version first."""
+    write_json(run / "config.json", {"format": FORMAT, "version": VERSION, **config})
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """Read `run/config.json`.
+
+    Raises
+    ------
+    MissingInputError
+        If there is none.
+    ModelError
+        If it is not the description of an ensemble, or of another version.
+    """
+    path = run / "config.json"
+    if not path.is_file():
+        raise MissingInputError(f"{run}: no config.json in it: name the output of `zmumu train`")
+    try:
+        config = read_json(path)
+    except InputError as error:
+        raise ModelError(f"{error}: train again into another folder") from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ModelError(f"{path}: does not describe an ensemble: format must be {FORMAT!r}")
+    if config.get("version") != VERSION:
+        raise ModelError(f"{path}: version {config.get('version')!r} cannot be read, only version {VERSION}")
+    return config
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors and JSON metadata to a safetensors file, whole or not at all."""
+    from safetensors.torch import save_file
+
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(whole, temporary, {"zmumu-hybrid": json.dumps(dict(metadata))})
+
+
+def load_tensors(path: Path, expected: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors and metadata written by `save_tensors` for the fingerprint `expected`.
+
+    Raises
+    ------
+    ModelError
+        If the file is corrupt, was not written by this package, or belongs to another training.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = json.loads((file.metadata() or {})["zmumu-hybrid"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        found = metadata["fingerprint"]
+    except FileNotFoundError:
+        raise MissingInputError(f"{path}: no such file") from None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: corrupt or not of this package ({error}): remove it and train again") from error
+    if found != expected:
+        raise ModelError(f"{path}: belongs to another training than config.json beside it: remove it and train again")
+    return tensors, metadata

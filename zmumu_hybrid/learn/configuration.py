@@ -1,0 +1,218 @@
+"""What a network is and how it is trained, as plain validated descriptions. Knows no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from zmumu_hybrid.errors import ConfigurationError
+
+__all__ = ["MODELS", "POOLINGS", "ModelConfig", "TrainingConfig", "from_dict"]
+
+MODELS = ("hybrid", "pfn", "invariant")
+POOLINGS = ("weighted-sum", "weighted-concatenation", "concatenation-with-weight", "concatenation-with-pt")
+
+Config = TypeVar("Config", "ModelConfig", "TrainingConfig")
+
+
+def _choice(owner: str, field: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigurationError(f"{owner}: {field} must be one of {', '.join(allowed)}, not {value!r}")
+
+
+def _is_count(value: object, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Everything that determines a network's function but its parameters.
+
+    Attributes
+    ----------
+    model : str
+        "hybrid", "pfn" or "invariant".
+    particle_map : tuple of int
+        Hidden widths of the map of one particle's momentum to the general latent; unused by the invariant network.
+    invariant_map : tuple of int
+        Hidden widths of the MLP on the Lorentz invariants that gives the symmetric latent; hybrid only.
+    gate : tuple of int
+        Hidden widths of the MLP on the context that gives the two pooling weights; hybrid only.
+    classifier : tuple of int
+        Hidden widths of the last MLP.
+    latent : int
+        Width of the latents.
+    pooling : str
+        How the hybrid joins its two latents g and s (paper, Eq. 1 and Appendix C): "weighted-sum" w g + (1 - w) s,
+        "weighted-concatenation" [w g, (1 - w) s], "concatenation-with-weight" [g, s, w], "concatenation-with-pt"
+        [g, s, pT]. The last has no gate.
+    normalisation : str
+        "batch" puts BatchNorm1d before every activation, "none" nothing.
+    particle_norm : str
+        What the BatchNorm of the particle map normalises: every "feature" over events and particles, or every
+        "particle" index over events and features, as the authors' published networks do.
+    squared_norm : str
+        Whose squared Minkowski norm the first invariant is: of the "total" momentum or of the "difference".
+    particles : int
+        Particles per event.
+    context : int
+        Context variables of the gate.
+    """
+
+    model: str
+    particle_map: tuple[int, ...] = ()
+    invariant_map: tuple[int, ...] = ()
+    gate: tuple[int, ...] = ()
+    classifier: tuple[int, ...] = ()
+    latent: int = 16
+    pooling: str = "weighted-sum"
+    normalisation: str = "batch"
+    particle_norm: str = "feature"
+    squared_norm: str = "total"
+    particles: int = 2
+    context: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no network; lists of widths become tuples."""
+        _choice("model", "model", self.model, MODELS)
+        _choice("model", "pooling", self.pooling, POOLINGS)
+        _choice("model", "normalisation", self.normalisation, ("batch", "none"))
+        _choice("model", "particle_norm", self.particle_norm, ("feature", "particle"))
+        _choice("model", "squared_norm", self.squared_norm, ("total", "difference"))
+        for field in ("particle_map", "invariant_map", "gate", "classifier"):
+            widths = getattr(self, field)
+            if not isinstance(widths, (list, tuple)) or not all(_is_count(width) for width in widths):
+                raise ConfigurationError(f"model: {field} must be a list of widths of at least 1, not {widths!r}")
+            object.__setattr__(self, field, tuple(widths))
+        for field in ("latent", "particles", "context"):
+            if not _is_count(getattr(self, field)):
+                raise ConfigurationError(
+                    f"model: {field} must be an integer of at least 1, not {getattr(self, field)!r}"
+                )
+
+    @property
+    def stacks(self) -> dict[str, tuple[int, ...]]:
+        """The MLPs that the network has, by name: their widths from input to output."""
+        joined = {"weighted-sum": self.latent, "weighted-concatenation": 2 * self.latent}
+        pooled = joined.get(self.pooling, 2 * self.latent + 1)
+        if self.model == "invariant":
+            return {"classifier": (2, *self.classifier, 1)}
+        stacks = {"particle_map": (4, *self.particle_map, self.latent)}
+        if self.model == "pfn":
+            return stacks | {"classifier": (self.latent, *self.classifier, 1)}
+        stacks["invariant_map"] = (2, *self.invariant_map, self.latent)
+        if self.has_gate:
+            stacks["gate"] = (self.context, *self.gate, 2)
+        return stacks | {"classifier": (pooled, *self.classifier, 1)}
+
+    @property
+    def has_gate(self) -> bool:
+        """Whether the network learns a symmetry factor."""
+        return self.model == "hybrid" and self.pooling != "concatenation-with-pt"
+
+    @property
+    def hidden_neurons(self) -> int:
+        """Number of hidden neurons over all stacks, as the paper counts them (Appendix B)."""
+        return sum(sum(widths[1:-1]) for widths in self.stacks.values())
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained parameters of one member."""
+        total = 0
+        for name, widths in self.stacks.items():
+            total += sum((before + 1) * after for before, after in itertools.pairwise(widths))
+            if self.normalisation == "batch":
+                by_particle = name == "particle_map" and self.particle_norm == "particle"
+                total += 2 * (self.particles * len(widths[1:-1]) if by_particle else sum(widths[1:-1]))
+        return total
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How an ensemble is trained. The defaults are the paper's (Sec. IV).
+
+    Attributes
+    ----------
+    members : int
+        Networks in the ensemble, each with its own initialisation and order of events.
+    epochs : int
+        Passes over the training events.
+    batch_size : int
+        Events in a step.
+    learning_rate : float, optional
+        Of AdamW; by default 1e-5, and 1e-6 for the invariant network, as in the authors' code.
+    weight_decay : float
+        Of AdamW, decoupled.
+    sampling : str
+        "weighted" draws as many events as there are, with replacement and a probability proportional to the weight
+        (the paper's way); "shuffle" takes every event once and multiplies its loss by its weight.
+    precision : str
+        "float32", or "bfloat16" for the large matrix products; everything else stays in float32.
+    fraction : float
+        The part of the training events to use, between 0 and 1; smaller parts are contained in larger ones.
+    seed : int
+        What every random draw is derived from.
+    device : str
+        "cpu" or "cuda".
+    """
+
+    members: int = 5
+    epochs: int = 100
+    batch_size: int = 128
+    learning_rate: float | None = None
+    weight_decay: float = 0.01
+    sampling: str = "weighted"
+    precision: str = "float32"
+    fraction: float = 1.0
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be trained with."""
+        for field, least in (("members", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0)):
+            if not _is_count(getattr(self, field), least):
+                raise ConfigurationError(
+                    f"training: {field} must be an integer of at least {least}, not {getattr(self, field)!r}"
+                )
+        rate = self.learning_rate
+        if rate is not None and not (_is_number(rate) and rate > 0):
+            raise ConfigurationError(f"training: learning_rate must be a positive number, not {rate!r}")
+        if not (_is_number(self.weight_decay) and self.weight_decay >= 0):
+            raise ConfigurationError(f"training: weight_decay must be zero or positive, not {self.weight_decay!r}")
+        if not (_is_number(self.fraction) and 0 < self.fraction <= 1):
+            raise ConfigurationError(f"training: fraction must lie in 0 < fraction <= 1, not {self.fraction!r}")
+        _choice("training", "sampling", self.sampling, ("weighted", "shuffle"))
+        _choice("training", "precision", self.precision, ("float32", "bfloat16"))
+        _choice("training", "device", self.device, ("cpu", "cuda"))
+
+    def rate(self, model: str) -> float:
+        """Return the learning rate for a model: the one that was set, or the authors' for this model."""
+        return self.learning_rate if self.learning_rate is not None else (1e-6 if model == "invariant" else 1e-5)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def from_dict(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
+    """Make a configuration from a mapping that was read from `where`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a key is unknown or missing, or a value cannot be used.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ConfigurationError(f"{where}: unknown key {unknown[0]!r}; there are {', '.join(fields)}")
+    missing = [name for name, field in fields.items() if field.default is dataclasses.MISSING and name not in values]
+    if missing:
+        raise ConfigurationError(f"{where}: {missing[0]} is missing")
+    try:
+        return kind(**values)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None

@@ -1,0 +1,143 @@
+"""What takes the steps of a training: a group of members, their parameters and their optimiser.
+
+`BatchedEngine` trains any network on any device: all members of the group in one batched product, gradients by
+autograd. `zmumu_hybrid.learn.single` has the engine for CPUs, one member on one core, for the networks it knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
+from zmumu_hybrid.learn.inference import logits
+from zmumu_hybrid.learn.networks import Features, build
+
+__all__ = ["ADAM_EPSILON", "BETAS", "BatchedEngine", "Engine", "Epoch"]
+
+BETAS = (0.9, 0.999)
+ADAM_EPSILON = 1e-8
+
+
+class Epoch(NamedTuple):
+    """The events of one epoch in the order of their use: S steps of B events for each of M members.
+
+    Attributes
+    ----------
+    features : Features
+        Each of shape (S, M, B, ...).
+    labels, weights : Tensor of float32, shape (S, M, B)
+    """
+
+    features: Features
+    labels: Tensor
+    weights: Tensor
+
+
+class Engine:
+    """A group of members in training.
+
+    Parameters
+    ----------
+    model : ModelConfig
+    training : TrainingConfig
+    members : sequence of int
+        The members of the group, by their number in the ensemble.
+
+    Attributes
+    ----------
+    network : Network
+        The members' networks, in the order of `members`.
+    first, second : dict of str to Tensor
+        The optimiser's running mean of the gradient and of its square, by the name of the parameter.
+    steps : int
+        Steps taken so far.
+    """
+
+    def __init__(self, model: ModelConfig, training: TrainingConfig, members: Sequence[int]) -> None:
+        self.members = tuple(members)
+        self.training = training
+        self.network = build(model, len(self.members)).to(training.device)
+        self.network.initialise(training.seed, self.members)
+        self.first = {name: torch.zeros_like(p) for name, p in self.network.named_parameters()}
+        self.second = {name: torch.zeros_like(p) for name, p in self.network.named_parameters()}
+        self.steps = 0
+
+    def state(self) -> dict[str, Tensor]:
+        """Return everything that training changes, each tensor with the axis of members first. Not copies."""
+        weights = {f"weights.{name}": value for name, value in self.network.state_dict().items()}
+        first = {f"first.{name}": value for name, value in self.first.items()}
+        return weights | first | {f"second.{name}": value for name, value in self.second.items()}
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Tensor], places: Sequence[int] | None = None) -> None:
+        """Copy a state in, for all members or for those at `places` of the group."""
+        for name, value in self.state().items():
+            chosen = slice(None) if places is None else list(places)
+            value[chosen] = state[name][chosen].to(value)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take notice that the parameters were changed from outside."""
+
+    def run(self, epoch: Epoch, check: Callable[[], None]) -> NDArray[np.float64]:
+        """Take the steps of one epoch; return the mean training loss of each member, shape (M,).
+
+        `check` is called before every step: what it raises ends the epoch.
+        """
+        raise NotImplementedError
+
+    def logits(self, features: Features) -> NDArray[np.float32]:
+        """Return the logits (M, N) of events (N, ...) that all members share, with the statistics of training."""
+        return logits(self.network, features)
+
+
+class BatchedEngine(Engine):
+    """All members of the group in one batched product, on any device; the gradient is autograd's."""
+
+    def __init__(self, model: ModelConfig, training: TrainingConfig, members: Sequence[int]) -> None:
+        super().__init__(model, training, members)
+        self._optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=training.rate(model.model),
+            betas=BETAS,
+            eps=ADAM_EPSILON,
+            weight_decay=training.weight_decay,
+            fused=True,
+        )
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Give the optimiser its state."""
+        for name, parameter in self.network.named_parameters():
+            self._optimizer.state[parameter] = {
+                "step": torch.tensor(float(self.steps), device=self.training.device),
+                "exp_avg": self.first[name],
+                "exp_avg_sq": self.second[name],
+            }
+
+    def run(self, epoch: Epoch, check: Callable[[], None]) -> NDArray[np.float64]:
+        """Take the steps of one epoch; see `Engine.run`."""
+        self.network.train()
+        narrow = self.training.precision == "bfloat16"
+        total = torch.zeros(len(self.members), device=self.training.device)
+        for step in range(len(epoch.labels)):
+            check()
+            self._optimizer.zero_grad()
+            features = Features(*(values[step] for values in epoch.features))
+            with torch.autocast(self.training.device, torch.bfloat16, enabled=narrow):
+                predicted = self.network.classify(features)
+            loss = functional.binary_cross_entropy_with_logits(
+                predicted.float(), epoch.labels[step], epoch.weights[step], reduction="none"
+            ).mean(1)
+            loss.sum().backward()  # type: ignore[no-untyped-call]
+            self._optimizer.step()
+            self.steps += 1
+            total += loss.detach()
+        return np.asarray((total / len(epoch.labels)).cpu().numpy(), np.float64)

@@ -1,0 +1,148 @@
+"""The layers of an ensemble: as `nn.Linear` and `nn.BatchNorm1d`, with a leading axis of members."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from zmumu_hybrid.learn.products import affine
+
+__all__ = ["BATCH_NORM_EPSILON", "BATCH_NORM_MOMENTUM", "Mlp", "StackedBatchNorm", "StackedLinear"]
+
+BATCH_NORM_EPSILON = 1e-5
+BATCH_NORM_MOMENTUM = 0.1
+
+
+class StackedLinear(nn.Module):
+    """M linear layers side by side: y[m] = x[m] W[m] + b[m].
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Width of input and output.
+    members : int
+        M.
+    """
+
+    def __init__(self, inputs: int, outputs: int, members: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(members, inputs, outputs))
+        self.bias = nn.Parameter(torch.zeros(members, outputs))
+
+    @torch.no_grad()
+    def initialise(self, member: int, generator: torch.Generator) -> None:
+        """Draw weight and bias of one member uniformly within 1/sqrt(inputs), in the order of `nn.Linear`."""
+        inputs, outputs = self.weight.shape[1:]
+        bound = 1 / math.sqrt(inputs)
+        for parameter, shape in ((self.weight, (outputs, inputs)), (self.bias, (1, outputs))):
+            drawn = torch.empty(shape, dtype=torch.float32).uniform_(-bound, bound, generator=generator)
+            parameter[member].copy_(drawn.mT.reshape(parameter[member].shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return y of shape (M, R, outputs) for x of shape (M, R, inputs)."""
+        return affine(x, self.weight, self.bias)
+
+
+class StackedBatchNorm(nn.Module):
+    """M batch normalisations side by side, each with its own statistics, as `nn.BatchNorm1d` in every respect.
+
+    Parameters
+    ----------
+    channels : int
+        Number of quantities that are normalised.
+    members : int
+        M.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, members: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(members, channels))
+        self.bias = nn.Parameter(torch.zeros(members, channels))
+        self.register_buffer("running_mean", torch.zeros(members, channels))
+        self.register_buffer("running_var", torch.ones(members, channels))
+
+    @torch.no_grad()
+    def initialise(self, member: int) -> None:
+        """Forget what one member has learned."""
+        for tensor, value in ((self.weight, 1), (self.bias, 0), (self.running_mean, 0), (self.running_var, 1)):
+            tensor[member].fill_(value)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x of shape (M, R, channels) over R; in training also move the running statistics.
+
+        The variance that normalises is the biased one, the one that is remembered the unbiased one.
+        """
+        if self.training:
+            variance, mean = torch.var_mean(x, dim=1, correction=0)
+            with torch.no_grad():
+                rows = x.shape[1]
+                self.running_mean.lerp_(mean, BATCH_NORM_MOMENTUM)
+                self.running_var.lerp_(variance * (rows / (rows - 1)), BATCH_NORM_MOMENTUM)
+        else:
+            mean, variance = self.running_mean, self.running_var
+        scale = self.weight * torch.rsqrt(variance + BATCH_NORM_EPSILON)
+        return torch.addcmul((self.bias - mean * scale).unsqueeze(1), x, scale.unsqueeze(1))
+
+
+class Mlp(nn.Module):
+    """Linear layers, each but the last followed by batch normalisation and ReLU.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        From input to output.
+    members : int
+        M.
+    normalisation : str
+        "batch" or "none".
+    particles : int, optional
+        If given, the normalisation is over this axis of the input instead of over the features.
+    """
+
+    def __init__(
+        self, widths: Sequence[int], members: int, normalisation: str = "batch", particles: int | None = None
+    ) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        self.particles = particles
+        steps = itertools.pairwise(widths)
+        self.linears = nn.ModuleList(StackedLinear(before, after, members) for before, after in steps)
+        hidden = widths[1:-1] if normalisation == "batch" else ()
+        self.norms = nn.ModuleList(StackedBatchNorm(particles or width, members) for width in hidden)
+
+    def initialise(self, member: int, generator: torch.Generator) -> None:
+        """Draw the parameters of one member."""
+        for linear in self.linears:
+            linear.initialise(member, generator)  # type: ignore[operator]
+        for norm in self.norms:
+            norm.initialise(member)  # type: ignore[operator]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return y of shape (M, ..., widths[-1]) for x of shape (M, ..., widths[0])."""
+        shape = x.shape[:-1]
+        x = x.reshape(x.shape[0], -1, x.shape[-1])
+        last = len(self.linears) - 1
+        for place, linear in enumerate(self.linears):
+            x = linear(x)
+            if place < last:
+                x = self._normalise(place, x).relu()
+        return x.reshape(*shape, self.widths[-1])
+
+    def _normalise(self, place: int, x: Tensor) -> Tensor:
+        if not self.norms:
+            return x
+        norm = self.norms[place]
+        if self.particles is None:
+            return norm(x)  # type: ignore[no-any-return]
+        members, rows, width = x.shape
+        # (M, B, n, F) with the particle index as the channel: events and features become the rows.
+        by_particle = x.reshape(members, -1, self.particles, width).transpose(2, 3)
+        normed = norm(by_particle.reshape(members, -1, self.particles))
+        return normed.reshape(by_particle.shape).transpose(2, 3).reshape(members, rows, width)  # type: ignore[no-any-return]

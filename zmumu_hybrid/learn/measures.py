@@ -1,0 +1,69 @@
+"""How well scores tell signal from background, on weighted events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zmumu_hybrid.learn.tensors import TrainingTable
+from zmumu_hybrid.metrics import auc_with_uncertainty
+
+__all__ = ["METRICS", "SLICES", "measure"]
+
+SLICES = {"below30": (0.0, 30.0), "30to40": (30.0, 40.0), "above40": (40.0, np.inf)}
+"""Slices of the pT of the mu+ (GeV), as in Fig. 2 of the paper."""
+
+METRICS = (
+    "auc",
+    "auc_uncertainty",
+    "loss",
+    "accuracy",
+    "rejection_50",
+    "rejection_80",
+    *(f"auc_{name}{suffix}" for name in SLICES for suffix in ("", "_uncertainty")),
+)
+"""What `measure` returns. Rejection is 1 / background efficiency at 50% and 80% signal efficiency."""
+
+
+def measure(logits: NDArray[Any], table: TrainingTable) -> dict[str, float]:
+    """Measure the logits of one network.
+
+    Parameters
+    ----------
+    logits : numpy.ndarray of float, shape (N,)
+        Output before the sigmoid.
+    table : TrainingTable
+        The N events.
+
+    Returns
+    -------
+    dict of str to float
+        By the names in `METRICS`; NaN for a slice without both classes, or where no background passes.
+    """
+    scores = np.asarray(logits, np.float64)
+    label, weight = table.label, table.weight
+    found = dict(zip(("auc", "auc_uncertainty"), auc_with_uncertainty(scores, label, weight), strict=True))
+    share = weight / weight.sum()
+    found["loss"] = float(share @ (np.logaddexp(0.0, scores) - label * scores))
+    found["accuracy"] = float(share @ ((scores > 0) == (label == 1)))
+    for percent in (50, 80):
+        found[f"rejection_{percent}"] = rejection(scores, label, weight, percent / 100)
+    pt = table.pt[:, 0]
+    for name, (low, high) in SLICES.items():
+        chosen = (pt >= low) & (pt < high)
+        both = all(weight[chosen & (label == value)].sum() > 0 for value in (0, 1))
+        values = auc_with_uncertainty(scores[chosen], label[chosen], weight[chosen]) if both else (np.nan, np.nan)
+        found[f"auc_{name}"], found[f"auc_{name}_uncertainty"] = values
+    return found
+
+
+def rejection(scores: NDArray[Any], label: NDArray[Any], weight: NDArray[Any], efficiency: float) -> float:
+    """Return 1 / background efficiency at a signal efficiency; NaN where no background passes."""
+    signal, background = label == 1, label == 0
+    order = np.argsort(-scores[signal], kind="stable")
+    passed = np.cumsum(weight[signal][order])
+    cut = scores[signal][order][np.searchsorted(passed, efficiency * passed[-1])]
+    kept = float(weight[background & (scores >= cut)].sum())
+    return float(weight[background].sum()) / kept if kept > 0 else float("nan")

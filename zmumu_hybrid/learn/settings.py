@@ -1,0 +1,83 @@
+"""The settings of a training, from a preset, a TOML file and options; each overrides the one before."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from zmumu_hybrid.errors import ConfigurationError, MissingDependencyError
+from zmumu_hybrid.files import require_file
+from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig, from_dict
+from zmumu_hybrid.learn.presets import preset as find_preset
+
+__all__ = ["configure", "require_torch"]
+
+TABLES = ("model", "training")
+
+
+def require_torch() -> None:
+    """Raise `MissingDependencyError` where torch or safetensors is not installed."""
+    from importlib.util import find_spec
+
+    for name in ("torch", "safetensors"):
+        if find_spec(name) is None:
+            raise MissingDependencyError(f"{name} is not installed: pip install 'zmumu-hybrid[train]'")
+
+
+def configure(
+    model: str,
+    preset: str = "paper",
+    given: Mapping[str, Any] | None = None,
+    *,
+    pooling: str | None = None,
+    latent: int | None = None,
+    file: Path | None = None,
+) -> tuple[ModelConfig, TrainingConfig]:
+    """Return the descriptions of a network and of its training.
+
+    Parameters
+    ----------
+    model, preset : str
+        See `zmumu_hybrid.learn.presets.preset`.
+    given : mapping, optional
+        Fields of `TrainingConfig` that override those of the file; None leaves a field alone.
+    pooling, latent : optional
+        Fields of `ModelConfig` that override those of the file.
+    file : Path, optional
+        TOML with the tables [model] and [training].
+
+    Raises
+    ------
+    MissingDependencyError
+        If torch is not installed.
+    ConfigurationError
+        If a table, key or value cannot be used; the message names the file.
+    """
+    require_torch()
+    tables = {} if file is None else _read(file)
+    described = asdict(find_preset(model, preset)) | tables.get("model", {})
+    if described["model"] != model:
+        raise ConfigurationError(f"{file}: model: model is {described['model']!r}, the command says {model!r}")
+    options = {name: value for name, value in (given or {}).items() if value is not None}
+    where = "the command" if file is None else str(file)
+    changed = {name: value for name, value in (("pooling", pooling), ("latent", latent)) if value is not None}
+    if pooling is not None and model != "hybrid":
+        raise ConfigurationError(f"pooling is an option of the hybrid: the {model} has one latent at most")
+    return (
+        from_dict(ModelConfig, described | changed, where),
+        from_dict(TrainingConfig, tables.get("training", {}) | options, where),
+    )
+
+
+def _read(file: Path) -> dict[str, dict[str, Any]]:
+    try:
+        tables = tomllib.loads(require_file(file).read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: not valid TOML: {error}") from error
+    for name, table in tables.items():
+        if name not in TABLES or not isinstance(table, dict):
+            raise ConfigurationError(f"{file}: unknown key {name!r}; there are the tables [model] and [training]")
+    return tables

@@ -1,0 +1,190 @@
+"""The job of `zmumu limit`: how good a classifier of a processed sample can be at all.
+
+Two areas under the ROC curve, on the sample's own events: of the optimal classifier, and of the best function of
+Lorentz invariants. Every other classifier has its place between or below them: its headroom.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zmumu_hybrid import keys
+from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.histograms import SLICES
+from zmumu_hybrid.kinematics import Floats
+from zmumu_hybrid.metrics import auc_with_uncertainty, weighted_auc
+from zmumu_hybrid.optimal.ceiling import LEAST_EVENTS, MassRatio, fit_mass_ratio
+from zmumu_hybrid.optimal.classifier import learn_classifier, log_ratios
+from zmumu_hybrid.optimal.likelihood import quadrature_nodes
+from zmumu_hybrid.optimal.sample import Sample, read_sample, read_settings, resmear
+from zmumu_hybrid.progress import progress
+
+__all__ = ["headroom", "limit"]
+
+Rows = Literal["test", "all"]
+Bools = NDArray[np.bool_]
+
+_COPIES = 4
+
+
+def headroom(auc: float, limit: Mapping[str, Any]) -> float:
+    """Return the share of the way from the invariant ceiling to the optimum that a classifier has gone.
+
+    Parameters
+    ----------
+    auc : float
+        Of the classifier.
+    limit : mapping
+        From `limit`, or one of its `by_slice`: "auc" and "invariant_ceiling" of the same events.
+
+    Raises
+    ------
+    InputError
+        If the optimum is not above the ceiling, so that there is no way between them.
+    """
+    span = limit["auc"] - limit["invariant_ceiling"]
+    if not span > 0.0:
+        raise InputError(
+            f"the optimum {limit['auc']:.6g} is not above the invariant ceiling {limit['invariant_ceiling']:.6g}: "
+            "headroom is not defined"
+        )
+    return float((auc - limit["invariant_ceiling"]) / span)
+
+
+def limit(
+    data: str | os.PathLike[str],
+    *,
+    truth: str | os.PathLike[str] | None = None,
+    rows: Rows | None = None,
+    show_progress: bool = False,
+) -> dict[str, Any]:
+    """Compute the AUC of the optimal classifier and of the best function of invariants.
+
+    Parameters
+    ----------
+    data : path
+        Directory of `zmumu process`, whose events are classified.
+    truth : path, optional
+        Directory of `zmumu process` whose true momenta the densities are learned from; `data` itself by default.
+        Its smearing does not matter. Events that are to be classified are left out.
+    rows : {"test", "all"}, optional
+        Which events of `data` are classified: by default all if `truth` is given, else the held-out ones.
+    show_progress : bool
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    dict
+        "auc", "uncertainty", "invariant_ceiling", "invariant_ceiling_uncertainty"; the parts of the uncertainties,
+        "statistical" of the events classified and "density" of those learned from; "by_slice", with the same for each
+        slice in the measured pT of the mu+, or None for one with too few events; and "events", "smearing", "cuts",
+        "nodes" as used. It can be written as JSON.
+
+    Raises
+    ------
+    ConfigurationError
+        If `rows` is unknown.
+    InputError, MissingInputError
+        If a directory cannot be used, the events are not of leading order, or there are too few.
+    """
+    if rows not in (*get_args(Rows), None):
+        raise ConfigurationError(f"rows {rows!r}: use {' or '.join(get_args(Rows))}")
+    sample = read_sample(data)
+    smearing, reweighting = read_settings(data, sample)
+    rows = rows or ("test" if truth is None else "all")
+    tried = sample.where(sample.columns["is_test"]) if rows == "test" else sample
+    _require_classes(tried, f"{data}: of the events to classify", "choose others by rows, or process with a test part")
+    source = sample if truth is None else read_sample(truth)
+    learned = source.where(~np.isin(keys.hash_key(*source.identity.values()), keys.hash_key(*tried.identity.values())))
+    _require_classes(learned, f"{truth or data}: of the events left to learn from", "give another sample for the truth")
+
+    half = keys.uniform("limit halves", *learned.identity.values()) < 0.5
+    parts = [np.ones_like(half), half, ~half]
+    classifiers = [learn_classifier(learned, smearing, reweighting)]
+    cuts = classifiers[0].signal.cuts
+    classifiers += [learn_classifier(learned.where(part), smearing, reweighting, cuts) for part in parts[1:]]
+    with progress("optimal classifier", len(tried), unit="events", enabled=show_progress) as advance:
+        scores = log_ratios(classifiers, tried.columns, advance=advance)
+    measured = [resmear(learned, smearing, reweighting, copy) for copy in range(_COPIES)]
+
+    def area(low: float, high: float) -> dict[str, Any] | None:
+        """Return both areas for the events with a measured pT from `low` to below `high`; None if there are few."""
+        chosen = _between(tried, low, high)
+        ratios = [_mass_ratio([copy.where(part & _between(copy, low, high)) for copy in measured]) for part in parts]
+        inside = tried.where(chosen)
+        fewest = min(np.count_nonzero(inside.signal), np.count_nonzero(~inside.signal))
+        if fewest < LEAST_EVENTS or None in ratios:
+            return None
+        of_mass = np.stack([ratio(inside.columns["mass"]) for ratio in ratios if ratio is not None], axis=1)
+        return _area(scores[chosen], inside, "auc", "") | _area(of_mass, inside, *2 * ("invariant_ceiling",))
+
+    total = area(-np.inf, np.inf)
+    if total is None:
+        raise InputError(
+            f"{data}: {np.count_nonzero(tried.signal)} signal and {np.count_nonzero(~tried.signal)} background events "
+            f"to classify are too few: {LEAST_EVENTS} of each are needed"
+        )
+    return {
+        **total,
+        "by_slice": {name: area(*edges) for name, edges in SLICES.items()},
+        "events": {"classified": _count(tried), "learned_from": _count(learned)},
+        "rows": rows,
+        "smearing": asdict(smearing),
+        "cuts": asdict(cuts),
+        "muon_mass": sample.muon_mass,
+        "nodes": quadrature_nodes(smearing.width),
+    }
+
+
+def _mass_ratio(copies: Sequence[Sample]) -> MassRatio | None:
+    """Learn the ratio in the measured mass from copies of a sample; None if there are too few events."""
+    mass, weight, signal = (
+        np.concatenate(arrays)
+        for arrays in zip(
+            *((copy.columns["mass"], copy.columns["weight"], copy.signal) for copy in copies), strict=True
+        )
+    )
+    used = weight != 0.0
+    if min(np.count_nonzero(used & signal), np.count_nonzero(used & ~signal)) < LEAST_EVENTS * len(copies):
+        return None
+    return fit_mass_ratio(mass[signal], mass[~signal], weight[signal], weight[~signal])
+
+
+def _area(scores: Floats, sample: Sample, name: str, prefix: str) -> dict[str, float]:
+    """Return the area of the first column of scores; the others are from half of the truth each.
+
+    A density learned from n events costs the area an amount that falls as 1 / n. The half samples lose twice as much
+    as the whole, so that their mean lies below it by what the whole has lost: the second part of the uncertainty.
+    """
+    label, weight = sample.signal, sample.columns["weight"]
+    value, statistical = auc_with_uncertainty(scores[:, 0], label, weight)
+    halves = [weighted_auc(column, label, weight) for column in scores.T[1:]]
+    density = abs(value - float(np.mean(halves)))
+    start = f"{prefix}_" if prefix else ""
+    return {
+        name: value,
+        f"{start}uncertainty": float(np.hypot(statistical, density)),
+        f"{start}statistical": statistical,
+        f"{start}density": density,
+    }
+
+
+def _between(sample: Sample, low: float, high: float) -> Bools:
+    return np.asarray((sample.pt_0 >= low) & (sample.pt_0 < high))
+
+
+def _count(sample: Sample) -> dict[str, int]:
+    return {"signal": int(np.count_nonzero(sample.signal)), "background": int(np.count_nonzero(~sample.signal))}
+
+
+def _require_classes(sample: Sample, where: str, remedy: str) -> None:
+    """Raise `InputError` if a class has no events."""
+    for name, count in _count(sample).items():
+        if count == 0:
+            raise InputError(f"{where} none is {name}: {remedy}")

@@ -1,0 +1,166 @@
+"""Input files: what each is, whether it can be used, and how it becomes something that coffea's `Runner` reads.
+
+ROOT (TTree, RNTuple, NanoAOD) and Parquet are read as they are; Les Houches Event files are converted to ROOT
+behind the scenes, once per content. Every file is opened here, before any work starts, so that what cannot be used
+is found early and named.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from zmumu_hybrid import convert
+from zmumu_hybrid.errors import InputError, ZmumuError
+from zmumu_hybrid.files import require_file, sha256
+
+__all__ = ["NEEDED_COLUMNS", "Source", "open_sources"]
+
+NEEDED_COLUMNS = (
+    "run",
+    "luminosityBlock",
+    "event",
+    "Muon_pt",
+    "Muon_eta",
+    "Muon_phi",
+    "Muon_mass",
+    "Muon_charge",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input file of a data set.
+
+    Attributes
+    ----------
+    path : Path
+        The file as it was given.
+    dataset : str
+        The data set that it belongs to.
+    readable : Path
+        The file that is read: `path` itself, or what it was converted to.
+    format : "root" or "parquet"
+        The format of `readable`.
+    tree : str
+        Name of the TTree or RNTuple in `readable`; empty for Parquet.
+    entries : int
+        Number of events in it.
+    sha256 : str
+        Checksum of `path`, 64 hexadecimal digits.
+    """
+
+    path: Path
+    dataset: str
+    readable: Path
+    format: Literal["root", "parquet"]
+    tree: str
+    entries: int
+    sha256: str
+
+
+def open_sources(
+    inputs: Mapping[str, Sequence[str | os.PathLike[str]]], cache: Path | None = None, *, show_progress: bool = True
+) -> list[Source]:
+    """Check every input file, convert what needs it, and say how each is to be read.
+
+    Parameters
+    ----------
+    inputs : mapping of str to sequence of path
+        The files of each data set.
+    cache : Path, optional
+        Directory for converted files; see `zmumu_hybrid.convert.cached`.
+    show_progress : bool
+        False silences the bars.
+
+    Raises
+    ------
+    MissingInputError
+        If a file does not exist or cannot be opened.
+    InputError
+        If a file is empty, corrupt, of an unknown kind, without a needed column, or given twice.
+    """
+    given = [(dataset, require_file(path)) for dataset, paths in inputs.items() for path in paths]
+    checksums = _refuse_duplicates(given)
+    return [
+        _open(path, dataset, checksum, cache, show_progress)
+        for (dataset, path), checksum in zip(given, checksums, strict=True)
+    ]
+
+
+def _refuse_duplicates(given: Iterable[tuple[str, Path]]) -> list[str]:
+    """Return the checksums of the files; `InputError` if two are the same file or have the same content."""
+    seen: dict[str, tuple[str, Path]] = {}
+    checksums = []
+    for dataset, path in given:
+        checksum = sha256(path)
+        if checksum in seen:
+            former_dataset, former = seen[checksum]
+            name = f"{path} ({dataset})"
+            how = "is given twice" if former == path else f"is the same file as {former} ({former_dataset})"
+            raise InputError(f"{name}: {how}: each event may be used once")
+        seen[checksum] = dataset, path
+        checksums.append(checksum)
+    return checksums
+
+
+def _open(path: Path, dataset: str, checksum: str, cache: Path | None, show_progress: bool) -> Source:
+    kind = convert.kind_of(path)
+    readable = convert.cached(path, cache, show_progress=show_progress) if kind == "lhe" else path
+    if kind == "parquet":
+        tree, entries, columns = "", *_parquet_content(readable)
+        format_: Literal["root", "parquet"] = "parquet"
+    else:
+        tree, entries, columns = _root_content(readable)
+        format_ = "root"
+    missing = [name for name in NEEDED_COLUMNS if name not in columns]
+    if missing:
+        where = f"tree {tree!r} " if tree else ""
+        raise InputError(f"{path}: {where}has no column {', '.join(missing)}: needed are {', '.join(NEEDED_COLUMNS)}")
+    return Source(path, dataset, readable, format_, tree, entries, checksum)
+
+
+def _parquet_content(path: Path) -> tuple[int, set[str]]:
+    """Return the number of rows and the names of the columns of a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.metadata.num_rows, set(file.schema_arrow.names)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: not a readable Parquet file: {_first_line(error)}") from error
+
+
+def _root_content(path: Path) -> tuple[str, int, set[str]]:
+    """Return the name of the event tree of a ROOT file, its number of entries and the names of its columns."""
+    import uproot
+
+    try:
+        with uproot.open(path) as file:
+            name = _tree_name(path, file)
+            tree = file[name]
+            return name, int(tree.num_entries), set(tree.keys())
+    except ZmumuError:
+        raise
+    except Exception as error:  # uproot raises whatever the bytes lead it to
+        raise InputError(f"{path}: not a readable ROOT file: {type(error).__name__}: {_first_line(error)}") from error
+
+
+def _tree_name(path: Path, file: Any) -> str:
+    """Return "Events" if the file has it, else the name of its only TTree or RNTuple."""
+    kinds = ("TTree", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
+    names = sorted({name for name, kind in file.classnames(cycle=False).items() if kind in kinds})
+    if "Events" in names:
+        return "Events"
+    if len(names) != 1:
+        held = f"has {len(names)} trees ({', '.join(names)})" if names else "has no tree"
+        raise InputError(f"{path}: {held}: one named 'Events' is needed")
+    return names[0]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

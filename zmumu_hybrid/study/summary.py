@@ -1,0 +1,187 @@
+"""`summary.json`: every number that the report shows, with what made it."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zmumu_hybrid import candidates, provenance
+from zmumu_hybrid.study.claims import judge
+from zmumu_hybrid.study.journal import Journal
+from zmumu_hybrid.study.scales import SMALL, Scale
+from zmumu_hybrid.study.trainings import MODELS, POOLINGS, Training
+
+__all__ = ["collect", "mass_widths"]
+
+SLICES = {"below30": (0.0, 30.0), "30to40": (30.0, 40.0), "above40": (40.0, math.inf)}
+"""Slices of the smeared pT of the mu+ (GeV), as in Fig. 2."""
+
+STACK = (
+    "awkward",
+    "coffea",
+    "hist",
+    "matplotlib",
+    "mplhep",
+    "numpy",
+    "pyarrow",
+    "pythia8mc",
+    "scipy",
+    "torch",
+    "uproot",
+    "vector",
+)
+
+
+def mass_widths(table: Path) -> dict[str, Any]:
+    """Measure the Z peak of the signal: where the true mass peaks, and how wide the masses are by slice.
+
+    Returns
+    -------
+    dict
+        "peak": the half-sample mode of the true mass (GeV). "width": by slice the interquartile range / 1.349 (GeV)
+        of the "true" and the "smeared" mass.
+    """
+    columns = candidates.read(table, ["label", "pt_0", "mass", "true_mass"])
+    signal = columns["label"] == 1
+    pt, true, smeared = (columns[name][signal] for name in ("pt_0", "true_mass", "mass"))
+
+    def width(values: np.ndarray[Any, Any]) -> float:
+        low, high = np.quantile(values, [0.25, 0.75])
+        return float(high - low) / 1.349
+
+    widths = {}
+    for name, (low, high) in SLICES.items():
+        chosen = (pt >= low) & (pt < high)
+        widths[name] = {"true": width(true[chosen]), "smeared": width(smeared[chosen])}
+    return {"peak": half_sample_mode(true), "width": widths}
+
+
+def half_sample_mode(values: np.ndarray[Any, Any]) -> float:
+    """Return the mode of a sample: halve it to its densest half again and again (Robertson and Cryer 1974)."""
+    ordered = np.sort(values)
+    while len(ordered) > 3:
+        half = (len(ordered) + 1) // 2
+        spans = ordered[half - 1 :] - ordered[: len(ordered) - half + 1]
+        start = int(np.argmin(spans))
+        ordered = ordered[start : start + half]
+    return float(np.mean(ordered))
+
+
+def describe_ensemble(
+    members: list[float], uncertainty: float, limit: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return mean and standard deviation over the members, the statistical uncertainty, and the headroom."""
+    mean = float(np.mean(members))
+    described = {
+        "mean": mean,
+        "std": float(np.std(members, ddof=1)) if len(members) > 1 else None,
+        "members": members,
+        "uncertainty": uncertainty,
+    }
+    if limit is not None:
+        ceiling = limit["invariant_ceiling"]
+        described["headroom"] = (mean - ceiling) / (limit["auc"] - ceiling)
+    return described
+
+
+def collect(
+    root: Path,
+    scale: Scale,
+    seeds: Mapping[str, int],
+    journal: Journal,
+    scores: Mapping[Training, Mapping[str, Any]],
+    limit: Mapping[str, Any],
+    inputs: list[dict[str, Any]],
+    figures: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Gather the summary of a study.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the study.
+    scale, seeds : Scale, mapping
+        What was run.
+    journal : Journal
+        Knows what each stage took.
+    scores : mapping of Training to mapping
+        What each training returned: "auc", "auc_uncertainty", "held_out", "held_out_uncertainty", "first_epoch",
+        and for hybrids "symmetry_factor".
+    limit : mapping
+        What the limit stage returned.
+    inputs : list of dict
+        The generated files: path, SHA-256, events, cross section.
+    figures : mapping
+        By number: title and files.
+    """
+
+    def entry(training: Training, where: str) -> dict[str, Any]:
+        score = scores[training]
+        if where == "held_out":
+            return describe_ensemble(score["held_out"], score["held_out_uncertainty"])
+        return describe_ensemble(score["auc"], score["auc_uncertainty"], limit)
+
+    names = {training.name: training for training in scores}
+    figure_4 = {"small": SMALL, "large": 1.0}
+    trained = {
+        dataset: [model for model in (*MODELS, "enlarged") if Training(model, fraction) in scores]
+        for dataset, fraction in figure_4.items()
+    }
+
+    def table(where: str) -> dict[str, Any]:
+        return {
+            dataset: {model: entry(Training(model, fraction), where) for model in trained[dataset]}
+            for dataset, fraction in figure_4.items()
+        }
+
+    auc = table("auc")
+    claims = judge(
+        {model: scores[Training(model, 1.0)]["first_epoch"] for model in MODELS},
+        {dataset: {model: auc[dataset][model]["members"] for model in auc[dataset]} for dataset in auc},
+        scores[Training("hybrid", SMALL)]["symmetry_factor"],
+        {pooling: scores[Training("hybrid", SMALL, pooling)]["auc"] for pooling in POOLINGS},
+        epochs=scale.epochs,
+    )
+    return {
+        "schema": 1,
+        "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "scale": asdict(scale),
+        "seeds": dict(seeds),
+        "versions": provenance.versions(STACK),
+        "git_revision": provenance.git_revision(),
+        "machine": {"processor": processor(), "cores": os.cpu_count()},
+        "inputs": inputs,
+        "limit": dict(limit),
+        "auc": auc,
+        "held_out": table("held_out"),
+        "runs": {name: entry(training, "auc") for name, training in names.items()},
+        "mass": mass_widths(root / "study" / "candidates.parquet"),
+        "claims": [finite(asdict(claim)) for claim in claims],
+        "figures": dict(figures),
+        "seconds": {name: record.seconds for name, record in journal.records.items()},
+    }
+
+
+def finite(values: dict[str, Any]) -> dict[str, Any]:
+    """Replace what JSON cannot say, an infinite uncertainty, by null."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
+    }
+
+
+def processor() -> str:
+    """Return the name of the processor, as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
