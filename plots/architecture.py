@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ from zmumu_hybrid.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Architecture", "draw"]
+    from zmumu_hybrid.learn.configuration import ModelConfig
+    from zmumu_hybrid.learn.networks import Network
+
+__all__ = ["Architecture", "describe", "draw"]
 
 Widths = tuple[int, ...]
 POOLINGS = {
@@ -21,8 +25,14 @@ POOLINGS = {
     "concatenation-with-weight": r"$\mathit{x} = [\,\mathit{g},\ \mathit{s},\ \mathit{w}\,]$",
     "concatenation-with-pt": rf"$\mathit{{x}} = [\,\mathit{{g}},\ \mathit{{s}},\ $ {style.PT} $]$",
 }
-ROW, INPUT, STEP, GAP, BAR = 3.1, 3.2, 2.1, 0.75, 0.8
-"""In the drawing's own unit: height of a row, widths of an input and an operation, room for an arrow and a layer."""
+ROW, INPUT, STEP, POOL, LOGIT, GAP, BAR = 3.1, 3.2, 2.1, 4.6, 1.8, 0.75, 0.8
+"""In the drawing's own unit: the height of a row, and the widths of boxes, of the output, an arrow and a layer."""
+PARTS = {
+    "hybrid": ("particle_map", "invariant_map", "classifier"),
+    "pfn": ("particle_map", "classifier"),
+    "invariant": ("classifier",),
+}
+"""The stacks that a network cannot be without."""
 INCHES = 0.52
 """The unit in a figure of its own."""
 INK, HYBRID = "#202326", style.MODELS["hybrid"].color
@@ -30,64 +40,67 @@ INK, HYBRID = "#202326", style.MODELS["hybrid"].color
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The layers of a network, by what they are for. Widths go from the input to the output of a stack.
+    """The layers of a network, by what they are for.
 
     Attributes
     ----------
-    kind : str
+    model : str
         "hybrid", "pfn" or "invariant".
-    particle_map : tuple of int or None
-        The map from one particle's momentum to the latent g, the same for every particle, summed over them.
-    invariant : tuple of int or None
-        The MLP from the Lorentz invariants to the latent s; to the logit where there is no classifier.
-    weight : tuple of int or None
-        The MLP from pT to the two weights of the softmax.
-    classifier : tuple of int or None
-        The MLP from the pooled latent to the logit.
+    stacks : mapping of str to tuple of int
+        The widths of each MLP from input to output: "particle_map" (one particle's momentum to the latent g, which is
+        summed over the particles), "invariant_map" (Lorentz invariants to the latent s), "gate" (pT to the two weights
+        of the softmax) and "classifier" (to the logit), those that the network has.
     pooling : str
-        How a hybrid pools the latents: a name of `zmumu_hybrid.plots.style.POOLINGS`.
+        How a hybrid pools its latents: a name of `zmumu_hybrid.plots.style.POOLINGS`.
 
     Raises
     ------
     InputError
-        If the parts do not make a network of that kind.
+        If the parts do not make such a network.
     """
 
-    kind: str
-    particle_map: Widths | None = None
-    invariant: Widths | None = None
-    weight: Widths | None = None
-    classifier: Widths | None = None
+    model: str
+    stacks: Mapping[str, Widths]
     pooling: str = "weighted-sum"
 
     def __post_init__(self) -> None:
-        """Refuse a kind without its parts, and stacks without an input and an output."""
-        needed = {
-            "hybrid": ("particle_map", "invariant", "classifier"),
-            "pfn": ("particle_map", "classifier"),
-            "invariant": ("invariant",),
-        }
-        if self.kind not in needed:
-            raise InputError(f"architecture: kind must be one of {', '.join(needed)}, not {self.kind!r}")
-        for part in needed[self.kind]:
-            if getattr(self, part) is None:
-                raise InputError(f"architecture: a {self.kind} network needs {part}")
+        """Refuse a model without its parts, and stacks without an input and an output."""
+        if self.model not in PARTS:
+            raise InputError(f"architecture: model must be one of {', '.join(PARTS)}, not {self.model!r}")
         if self.pooling not in POOLINGS:
             raise InputError(f"architecture: pooling must be one of {', '.join(POOLINGS)}, not {self.pooling!r}")
+        for name in PARTS[self.model]:
+            if name not in self.stacks:
+                raise InputError(f"architecture: a {self.model} network needs the stack {name}")
         for name, widths in self.stacks.items():
             if len(widths) < 2 or min(widths) < 1:
                 raise InputError(f"architecture: {name} needs the widths of input and output at least, not {widths}")
 
     @property
-    def stacks(self) -> dict[str, Widths]:
-        """The MLPs that there are, by name."""
-        parts = {name: getattr(self, name) for name in ("particle_map", "invariant", "weight", "classifier")}
-        return {name: widths for name, widths in parts.items() if widths is not None}
-
-    @property
     def hidden_neurons(self) -> int:
         """Neurons between input and output of every stack, as the paper counts them (Appendix B)."""
         return sum(sum(widths[1:-1]) for widths in self.stacks.values())
+
+
+def describe(model: Network | ModelConfig) -> Architecture:
+    """Read the architecture off a network, from the shapes of its weights, or off the description of one.
+
+    Parameters
+    ----------
+    model : Network or ModelConfig
+        Of `zmumu_hybrid.learn`.
+    """
+    from zmumu_hybrid.learn.configuration import ModelConfig
+
+    if isinstance(model, ModelConfig):
+        return Architecture(model.model, model.stacks, model.pooling)
+    stacks: dict[str, Widths] = {}
+    for name, parameter in model.named_parameters():
+        stack, layers, _, tensor = name.split(".")
+        if (layers, tensor) == ("linears", "weight"):
+            inputs, outputs = parameter.shape[-2:]
+            stacks[stack] = (*stacks.get(stack, (inputs,)), outputs)
+    return Architecture(model.config.model, stacks, model.config.pooling)
 
 
 class _Pen:
@@ -185,39 +198,33 @@ _BRANCHES = (
     _Branch(
         "particle_map", "Momentum of\neach muon", "Particle map", "Sum over\nmuons", "g", style.MODELS["pfn"].color
     ),
-    _Branch("invariant", "Lorentz\ninvariants", "Invariant subnet", "", "s", style.MODELS["invariant"].color),
-    _Branch("weight", rf"{style.PT} of $\mu^{{+}}$", "Symmetry factor", "Softmax", "w", style.MODELS["enlarged"].color),
+    _Branch("invariant_map", "Lorentz\ninvariants", "Invariant subnet", "", "s", style.MODELS["invariant"].color),
+    _Branch("gate", rf"{style.PT} of $\mu^{{+}}$", "Symmetry factor", "Softmax", "w", style.MODELS["enlarged"].color),
 )
 
 
-def _branch_width(branch: _Branch, architecture: Architecture) -> float:
-    """Return how long a branch is: its input, its stack, and what comes after."""
-    widths = architecture.stacks.get(branch.part)
-    if widths is None:
+_SHOWN = {"hybrid": _BRANCHES, "pfn": _BRANCHES[:1], "invariant": _BRANCHES[1:2]}
+
+
+def _branch_width(branch: _Branch, stacks: Mapping[str, Widths]) -> float:
+    """Return how long a branch is: its input, its stack if it has one, and what comes after."""
+    if branch.part not in stacks:
         return INPUT
-    return INPUT + GAP + _stack_width(widths) + (GAP + STEP if branch.after else 0.0)
+    return INPUT + GAP + _stack_width(stacks[branch.part]) + (GAP + STEP if branch.after else 0.0)
 
 
-def _draw_branch(pen: _Pen, branch: _Branch, architecture: Architecture, y: float) -> float:
+def _draw_branch(pen: _Pen, branch: _Branch, stacks: Mapping[str, Widths], y: float) -> float:
     """Draw one branch from the left edge; returns where it ends."""
-    part, widths = branch.part, architecture.stacks.get(branch.part)
+    part = branch.part
     x = pen.step(f"{part} input", 0.1, y, INPUT - 0.1, branch.source, style.GREY)
-    if widths is None:
+    if part not in stacks:
         return x
     pen.arrow(f"{part} in", (x, y), (x + GAP, y))
-    title = "Invariant network" if architecture.kind == "invariant" else branch.title
-    x = pen.stack(part, x + GAP, y, widths, title, branch.color)
+    x = pen.stack(part, x + GAP, y, stacks[part], branch.title, branch.color)
     if branch.after:
         pen.arrow(f"{part} after", (x, y), (x + GAP, y))
         x = pen.step(f"{part} operation", x + GAP, y, STEP, branch.after, branch.color)
     return x
-
-
-def _latent(branch: _Branch, architecture: Architecture) -> str:
-    """Return the words on the arrow that leaves a branch: what it carries into the pooling or the classifier."""
-    if architecture.classifier is None:
-        return ""
-    return rf"$\mathit{{{branch.latent}}}$" if branch.part in architecture.stacks else style.PT
 
 
 def draw(architecture: Architecture, ax: Axes | None = None, *, note: str | None = None) -> style.Drawing:
@@ -232,33 +239,27 @@ def draw(architecture: Architecture, ax: Axes | None = None, *, note: str | None
     note : str, optional
         Small type above the figure.
     """
-    hybrid = architecture.kind == "hybrid"
-    branches = [each for each in _BRANCHES if hybrid or each.part in architecture.stacks]
-    joint = max(_branch_width(each, architecture) for each in branches) + 2.0 * GAP
-    width = joint + (4.6 + GAP if hybrid else 0.0) + 1.8
-    if architecture.classifier is not None:
-        width += _stack_width(architecture.classifier) + GAP
+    stacks, branches = architecture.stacks, _SHOWN[architecture.model]
+    joint = max(_branch_width(each, stacks) for each in branches) + 2.0 * GAP
+    pooled = len(branches) > 1
+    width = joint + (POOL + GAP if pooled else 0.0) + _stack_width(stacks["classifier"]) + GAP + LOGIT
     height = ROW * len(branches) + 0.6
     with style.canvas(ax, size=(INCHES * width, INCHES * height + 0.4)) as panels:
         pen = _Pen(panels[0], width, height)
         rows = [height - ROW * (i + 0.5) for i in range(len(branches))]
-        middle = sum(rows) / len(rows)
-        ends = [_draw_branch(pen, each, architecture, y) for each, y in zip(branches, rows, strict=True)]
-        x = joint
-        for each, y, end in zip(branches, rows, ends, strict=True):
-            target = middle + 0.2 * (y - middle)
-            pen.arrow(f"{each.part} out", (end, y), (x, target), _latent(each, architecture))
-        if hybrid:
-            x = pen.step("pooling", x, middle, 4.6, "Pooling\n" + POOLINGS[architecture.pooling], HYBRID)
+        x, middle = joint, sum(rows) / len(rows)
+        for each, y in zip(branches, rows, strict=True):
+            latent = rf"$\mathit{{{each.latent}}}$" if each.part in stacks else ""
+            end = (x, middle + 0.2 * (y - middle))
+            pen.arrow(f"{each.part} out", (_draw_branch(pen, each, stacks, y), y), end, latent)
+        if pooled:
+            x = pen.step("pooling", x, middle, POOL, "Pooling\n" + POOLINGS[architecture.pooling], HYBRID)
             pen.arrow("pooled", (x, middle), (x + GAP, middle))
             x += GAP
-        if architecture.classifier is not None:
-            x = pen.stack("classifier", x, middle, architecture.classifier, "Classifier", style.GREY)
-            pen.arrow("output", (x, middle), (x + GAP, middle))
-            x += GAP
-        pen.text("logit", x + 0.1, middle, "Logit", ha="left")
-        pen.text(
-            "count", width - 0.1, 0.25, f"{architecture.hidden_neurons:,} hidden neurons", ha="right", color=style.GREY
-        )
+        x = pen.stack("classifier", x, middle, stacks["classifier"], "Classifier", style.GREY)
+        pen.arrow("output", (x, middle), (x + GAP, middle))
+        pen.text("logit", x + GAP + 0.1, middle, "Logit", ha="left")
+        count = f"{architecture.hidden_neurons:,} hidden neurons"
+        pen.text("count", width - 0.1, 0.25, count, ha="right", color=style.GREY)
         style.note(panels[0], note)
     return style.Drawing(panels, pen.artists)

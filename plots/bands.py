@@ -17,7 +17,14 @@ __all__ = ["LABELS", "Limit", "draw_bands"]
 Limit = tuple[float, float]
 """A value and its standard deviation."""
 
-LABELS = {"auc": "AUC", "loss": "Loss", "accuracy": "Accuracy"}
+LABELS = {
+    "auc": "AUC",
+    "loss": "Loss",
+    "training_loss": "Training loss",
+    "accuracy": "Accuracy",
+    "rejection_50": "Rejection at 50% efficiency",
+    "rejection_80": "Rejection at 80% efficiency",
+}
 """How the metrics are called on an axis; others go by their column's name."""
 
 

@@ -6,19 +6,25 @@ import pytest
 from matplotlib.figure import Figure
 
 from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.learn.presets import PRESETS, preset
 from zmumu_hybrid.plots import style
-from zmumu_hybrid.plots.architecture import POOLINGS, Architecture, draw
+from zmumu_hybrid.plots.architecture import POOLINGS, Architecture, describe, draw
 
-CLASSIFIER = (16, 512, 256, 128, 1)
-HYBRID = Architecture("hybrid", (4, 64, 16), (2, 64, 16), (1, 64, 64, 2), CLASSIFIER, "weighted-sum")
-PAPER = {
-    "hybrid": HYBRID,
-    "pfn": Architecture("pfn", particle_map=(4, 128, 128, 16), classifier=CLASSIFIER),
-    "invariant": Architecture("invariant", invariant=(2, 512, 256, 256, 128, 1)),
-    "concatenation-with-pt": Architecture(
-        "hybrid", (4, 64, 16), (2, 64, 16), None, (33, 512, 256, 128, 1), "concatenation-with-pt"
-    ),
-}
+PAPER = {model: describe(config) for model, config in PRESETS["paper"].items()}
+HYBRID = PAPER["hybrid"]
+PAPER["concatenation-with-pt"] = describe(preset("hybrid", pooling="concatenation-with-pt"))
+PAPER["released"] = describe(preset("hybrid", "released"))
+
+
+def test_the_widths_are_read_off_the_weights():
+    networks = pytest.importorskip("zmumu_hybrid.learn.networks")
+    for models in PRESETS.values():
+        for config in models.values():
+            assert describe(networks.build(config, 2)) == describe(config)
+    pooling = preset("hybrid", pooling="concatenation-with-pt")
+    made = describe(networks.build(pooling))
+    assert made.stacks["classifier"] == (33, 512, 256, 128, 1)
+    assert "gate" not in made.stacks
 
 
 @pytest.mark.parametrize("name", PAPER)
@@ -47,7 +53,7 @@ def test_words_stay_apart_and_on_the_axes(name):
 def test_words_stay_inside_their_boxes():
     drawing = draw(HYBRID)
     drawing.figure.draw_without_rendering()
-    for name in ("particle_map input", "invariant input", "weight operation", "pooling"):
+    for name in ("particle_map input", "invariant_map input", "gate operation", "pooling"):
         frame = drawing.artists[name].get_window_extent()
         words = drawing.artists[f"{name} text"].get_window_extent()
         assert frame.x0 < words.x0 < words.x1 < frame.x1, name
@@ -72,28 +78,21 @@ def test_the_neurons_are_counted_as_in_the_paper():
 
 @pytest.mark.parametrize("pooling", style.POOLINGS)
 def test_each_pooling_is_written_as_a_formula(pooling):
-    made = Architecture("hybrid", (4, 64, 16), (2, 64, 16), (1, 64, 64, 2), CLASSIFIER, pooling)
-    assert draw(made).artists["pooling text"].get_text() == "Pooling\n" + POOLINGS[pooling]
+    assert (
+        draw(describe(preset("hybrid", pooling=pooling))).artists["pooling text"].get_text()
+        == "Pooling\n" + POOLINGS[pooling]
+    )
 
 
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"kind": "gnn"}, "kind must be one of hybrid, pfn, invariant, not 'gnn'"),
-        ({"kind": "pfn", "particle_map": (4, 16)}, "a pfn network needs classifier"),
-        ({"kind": "invariant", "invariant": (2,)}, "invariant needs the widths of input and output"),
-        (
-            {
-                "kind": "hybrid",
-                "particle_map": (4, 16),
-                "invariant": (2, 16),
-                "classifier": (16, 1),
-                "pooling": "maximum",
-            },
-            "pooling must be one of weighted-sum, .*, not 'maximum'",
-        ),
+        (("gnn", {}), "model must be one of hybrid, pfn, invariant, not 'gnn'"),
+        (("pfn", {"particle_map": (4, 16)}), "a pfn network needs the stack classifier"),
+        (("invariant", {"classifier": (2,)}), "classifier needs the widths of input and output"),
+        (("hybrid", HYBRID.stacks, "maximum"), "pooling must be one of weighted-sum, .*, not 'maximum'"),
     ],
 )
 def test_parts_that_make_no_network_are_refused(parts, message):
     with pytest.raises(InputError, match=message):
-        Architecture(**parts)
+        Architecture(*parts)

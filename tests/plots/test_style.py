@@ -14,7 +14,7 @@ from zmumu_hybrid.plots import style
 
 
 def test_importing_the_figures_loads_no_matplotlib():
-    names = "data_fraction enlarged_hybrid learning_curves mass_slices pooling_variants pt_reweighting"
+    names = "architecture data_fraction enlarged_hybrid learning_curves mass_slices pooling_variants pt_reweighting"
     code = (
         "import importlib, sys\n"
         f"for name in '{names} symmetry_factor'.split(): importlib.import_module('zmumu_hybrid.plots.' + name)\n"

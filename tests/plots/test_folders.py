@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from zmumu_hybrid import histograms as stored
+from zmumu_hybrid.errors import InputError, MissingInputError
+from zmumu_hybrid.learn.configuration import TrainingConfig
+from zmumu_hybrid.learn.presets import preset
+from zmumu_hybrid.plots.folders import draw_folder, read_metrics
+
+
+@pytest.fixture
+def processed(histograms, tmp_path):
+    stored.write_json(histograms, tmp_path / "processed" / "histograms.json")
+    return tmp_path / "processed"
+
+
+def test_spectra_and_masses_are_drawn_from_what_was_processed(processed, tmp_path):
+    files = draw_folder(processed, tmp_path / "figures", note="a toy")
+    assert [path.name for path in files] == [
+        "mass_slices.png",
+        "mass_slices.pdf",
+        "pt_reweighting.png",
+        "pt_reweighting.pdf",
+    ]
+    assert all(path.stat().st_size > 5_000 for path in files)
+
+
+def test_without_a_background_there_is_no_reweighting_to_draw(histograms, tmp_path):
+    filled = {name: each.copy() for name, each in histograms.items()}
+    for each in filled.values():
+        for field in ("value", "variance"):
+            each.view(flow=True)[field][1] = 0
+    stored.write_json(filled, tmp_path / "histograms.json")
+    assert [path.name for path in draw_folder(tmp_path, tmp_path)] == ["mass_slices.png", "mass_slices.pdf"]
+
+
+def test_a_folder_that_cannot_be_drawn_is_refused(histograms, tmp_path):
+    with pytest.raises(MissingInputError, match="none: no such directory"):
+        draw_folder(tmp_path / "none", tmp_path)
+    with pytest.raises(InputError, match=r"neither histograms.json nor metrics.parquet"):
+        draw_folder(tmp_path, tmp_path)
+    stored.write_json({"mass_true": histograms["mass_true"]}, tmp_path / "histograms.json")
+    with pytest.raises(InputError, match=r"histograms.json: the histogram pt_before is missing; there are mass_true"):
+        draw_folder(tmp_path, tmp_path)
+    (tmp_path / "histograms.json").write_text("{")
+    with pytest.raises(InputError, match="does not hold histograms"):
+        draw_folder(tmp_path, tmp_path)
+
+
+def test_metrics_that_are_not_parquet_are_refused(tmp_path):
+    (tmp_path / "metrics.parquet").write_text("member,epoch,auc")
+    with pytest.raises(InputError, match=r"metrics.parquet: not a Parquet file"):
+        read_metrics(tmp_path / "metrics.parquet")
+
+
+def write_run(run, config, models):
+    """Write an untrained ensemble as `zmumu train` does a trained one."""
+    checkpoints = pytest.importorskip("zmumu_hybrid.learn.checkpoints")
+    networks = pytest.importorskip("zmumu_hybrid.learn.networks")
+    training = TrainingConfig(members=3, epochs=12)
+    described = {"model": dataclasses.asdict(config), "training": dataclasses.asdict(training), "data": {}}
+    run.mkdir()
+    checkpoints.write_config(run, described)
+    network = networks.build(config, training.members)
+    network.initialise(seed=1)
+    known = {"fingerprint": checkpoints.fingerprint(described)}
+    checkpoints.save_tensors(run / "members.safetensors", network.state_dict(), known)
+    pq.write_table(pa.table(models[config.model]), run / "metrics.parquet")
+
+
+@pytest.mark.parametrize(
+    ("config", "names"),
+    [
+        (preset("hybrid"), ["learning_curve", "architecture", "symmetry_factor"]),
+        (preset("hybrid", pooling="concatenation-with-pt"), ["learning_curve", "architecture"]),
+        (preset("pfn"), ["learning_curve", "architecture"]),
+    ],
+)
+def test_an_ensemble_is_drawn_from_its_run(config, names, models, tmp_path):
+    write_run(tmp_path / "run", config, models)
+    files = draw_folder(tmp_path / "run", tmp_path / "figures", note="a toy")
+    assert [path.name for path in files] == [f"{name}.{suffix}" for name in names for suffix in ("png", "pdf")]
+    assert all(path.stat().st_size > 5_000 for path in files)
+
+
+def test_the_command_names_what_it_wrote(processed, tmp_path):
+    from zmumu_hybrid.cli.main import app
+
+    result = CliRunner().invoke(app, ["plot", str(processed), "--output", str(tmp_path / "figures"), "--note", "toy"])
+    assert result.exit_code == 0, result.output
+    assert sorted(result.stdout.split("\n")) == ["", *sorted(str(path) for path in (tmp_path / "figures").iterdir())]
+
+
+def test_the_command_ends_with_one_line_on_bad_input(tmp_path):
+    code = "from zmumu_hybrid.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "plot", str(tmp_path), "--output", str(tmp_path / "figures")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "neither histograms.json nor metrics.parquet" in done.stderr
+    assert not (tmp_path / "figures").exists()
