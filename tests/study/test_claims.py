@@ -58,10 +58,14 @@ def test_every_claim_is_judged_by_what_was_measured() -> None:
     claims = judge(first, final, [(0.4, 0.9), (0.45, 0.92), (0.42, 0.88)], poolings, epochs=12)
     verdicts = {claim.name: claim.verdict for claim in claims}
     assert verdicts["escapes the ceiling, large data set"] == "holds"
-    assert verdicts["the general network wins in the end"] == "does not hold"
+    assert verdicts["the general network wins in the end"] == "undecided"
+    assert verdicts["the enlarged hybrid equals the general network"] == "undecided"
     assert verdicts["is not behind the invariant network from the start"] == "does not hold"
     assert verdicts["relies on the general subnet at high pT"] == "holds"
     assert verdicts["concatenation with pT is the best pooling"] == "holds"
-    assert verdicts["the enlarged hybrid equals the general network"] == "does not hold"
     assert all("12 epochs" in claim.caveat for claim in claims if "first epoch" not in claim.text)
-    assert not any(claim.caveat for claim in judge(first, final, [(0.4, 0.9)], poolings, epochs=100))
+    long = judge(first, final, [(0.4, 0.9)], poolings, epochs=100)
+    assert not any(claim.caveat for claim in long)
+    ended = {claim.name: claim.verdict for claim in long}
+    assert ended["the general network wins in the end"] == "does not hold"
+    assert ended["the enlarged hybrid equals the general network"] == "does not hold"

@@ -204,8 +204,8 @@ def train(
     """
     training = training or TrainingConfig()
     started = time.perf_counter()
-    run = make_directory(output)
-    config = _claim(run, model, training, data)
+    run = Path(output)
+    config = _describe(run, model, training, data)
     key = fingerprint(config)
     if (run / "members.safetensors").exists():
         _, known = load_tensors(run / "members.safetensors", key)
@@ -213,6 +213,8 @@ def train(
     cores = threads or len(os.sched_getaffinity(0))
     table = load(data, part="train", fraction=training.fraction, seed=training.seed, batch_size=training.batch_size)
     held_out = load(data, part="test")
+    make_directory(run)
+    write_config(run, config)
     groups = _groups(model, training, table, held_out, run, key)
     alone = torch.get_num_threads()
     torch.set_num_threads(max(1, cores // len(groups)) if training.device == "cpu" else alone)
@@ -226,18 +228,17 @@ def train(
     return _finish(run, key, groups, started)
 
 
-def _claim(run: Path, model: ModelConfig, training: TrainingConfig, data: str | os.PathLike[str]) -> dict[str, Any]:
-    """Write what is to be trained into the folder, or check that it is what was begun there."""
+def _describe(run: Path, model: ModelConfig, training: TrainingConfig, data: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what is to be trained, after checking that nothing else was begun in the folder."""
     path = table_path(data)
     described = {
         "model": asdict(model),
         "training": asdict(training),
-        "data": {"path": str(path), "sha256": sha256(path)},
+        "data": {"sha256": sha256(path)},
         "versions": provenance.versions(("numpy", "torch", "safetensors")),
         "git_revision": provenance.git_revision(),
     }
-    described = json.loads(json.dumps(described))
-    described["data"].pop("path")
+    described = json.loads(json.dumps(described))  # as a file would give it back: tuples are lists
     if (run / "config.json").exists():
         known = read_config(run)
         for part in ("model", "training", "data"):
@@ -248,7 +249,6 @@ def _claim(run: Path, model: ModelConfig, training: TrainingConfig, data: str | 
                         f"{value!r}: name another output, or remove it"
                     )
         return known
-    write_config(run, described)
     return described
 
 

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from learned import toy_columns, write
+from zmumu_hybrid.cli.main import app
+from zmumu_hybrid.errors import ConfigurationError, ZmumuError
+from zmumu_hybrid.learn.settings import configure
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The table of 500 toy events a class."""
+    return write(toy_columns(500), tmp_path_factory.mktemp("table"))
+
+
+def test_train_then_evaluate(table: Path, tmp_path: Path) -> None:
+    run, output = tmp_path / "run", tmp_path / "auc.json"
+    arguments = ["train", "hybrid", "--data", str(table), "--members", "2", "--epochs", "1", "--output", str(run)]
+    trained = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert trained.exit_code == 0
+    assert "hybrid, 2 members" in trained.output
+    assert {path.name for path in run.iterdir()} == {"config.json", "members.safetensors", "metrics.parquet"}
+    arguments = ["evaluate", str(run), "--data", str(table), "--output", str(output)]
+    assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
+    found = json.loads(output.read_text())
+    assert len(found["metrics"]["auc"]["members"]) == 2
+    assert found["data"]["part"] == "test"
+
+
+def test_a_file_sets_what_options_do_not(tmp_path: Path) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text('[model]\nlatent = 4\nclassifier = [32, 16]\n[training]\nepochs = 7\nsampling = "shuffle"\n')
+    model, training = configure("pfn", given={"epochs": 3, "members": None}, file=file)
+    assert (model.latent, model.classifier, model.particle_map) == (4, (32, 16), (128, 128))
+    assert (training.epochs, training.sampling, training.members) == (3, "shuffle", 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[training]\nepoch = 7\n", r"small\.toml: unknown key 'epoch'; there are members, epochs"),
+        ("[train]\nepochs = 7\n", r"unknown key 'train'; there are the tables"),
+        ("[training]\nepochs = 0\n", r"epochs must be an integer of at least 1, not 0"),
+        ('[model]\nmodel = "hybrid"\n', r"model is 'hybrid', the command says 'pfn'"),
+        ("training", r"not valid TOML"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        configure("pfn", file=file)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--members", "0"], "members must be an integer of at least 1"),
+        (["--learning-rate", "-1"], "learning_rate must be a positive number"),
+        (["--pooling", "sum"], "pooling must be one of"),
+        (["--sampling", "all"], "sampling must be one of"),
+        (["--batch-size", "5000"], "too few for a batch of 5000"),
+        (["--fraction", "0"], "fraction must lie in"),
+    ],
+)
+def test_bad_options_are_refused(table: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    command = ["train", "hybrid", "--data", str(table), "--output", str(tmp_path / "run"), *arguments]
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, ZmumuError)
+    assert message in str(result.exception)
+    assert not (tmp_path / "run").exists()

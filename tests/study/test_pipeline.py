@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.study.pipeline import Study, reproduce
+from zmumu_hybrid.study.scales import Scale
+from zmumu_hybrid.study.summary import peak
+
+pytest.importorskip("pythia8mc")
+TINY = Scale("quick", 2500, 2500, members=2, epochs=1, fractions=())
+
+
+@pytest.mark.slow
+def test_a_study_ends_with_a_report_and_is_not_repeated(tmp_path: Path) -> None:
+    said: list[str] = []
+    study = Study(TINY, tmp_path, seed=3, workers=1)
+    report = reproduce(study, lambda name, state, _seconds: said.append(f"{name} {state}"))
+    assert not any(line.endswith("skip") for line in said)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert set(summary["auc"]) == {"small", "large"}
+    for dataset in summary["auc"].values():
+        assert {"hybrid", "pfn", "invariant"} <= set(dataset)
+        for entry in dataset.values():
+            assert {"mean", "std", "members"} <= set(entry)
+            assert np.mean(entry["members"]) == pytest.approx(entry["mean"])
+    assert set(summary["figures"]) == set("12345678")
+    for figure in summary["figures"].values():
+        assert (tmp_path / figure["png"]).read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / figure["pdf"]).read_bytes().startswith(b"%PDF")
+    assert [len(entry["sha256"]) for entry in summary["inputs"]] == [64] * 4
+    assert len({entry["sha256"] for entry in summary["inputs"]}) == 4
+    assert summary["mass"]["peak"] == pytest.approx(91.2, abs=0.3)
+    width = summary["mass"]["width"]
+    assert width["above40"]["smeared"] > 1.3 * width["below30"]["smeared"]
+    assert summary["limit"]["invariant_ceiling"] < summary["limit"]["auc"]
+    text = report.read_text(encoding="utf-8")
+    assert text.count("data:image/png;base64,") == 8
+    said.clear()
+    reproduce(study, lambda name, state, _seconds: said.append(f"{name} {state}"))
+    assert said
+    assert all(line.endswith("skip") for line in said)
+
+
+@pytest.mark.parametrize(("seed", "workers", "message"), [(-1, 1, "--seed must lie in"), (1, 0, "--workers must be")])
+def test_bad_options_are_refused(tmp_path: Path, seed: int, workers: int, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Study(TINY, tmp_path, seed, workers)
+
+
+def test_the_peak_of_a_sample() -> None:
+    rng = np.random.default_rng(0)
+    assert peak(rng.normal(91.2, 2.0, 20_000)) == pytest.approx(91.2, abs=0.15)
+    assert peak(np.concatenate([rng.normal(91.2, 1.0, 20_000), rng.uniform(50, 200, 5_000)])) == pytest.approx(
+        91.2, abs=0.15
+    )
