@@ -55,7 +55,10 @@ def draw_panel(
         If a table has no such column, or two rows for one member and epoch.
     """
     with style.canvas(ax) as panels:
+        from matplotlib.ticker import MaxNLocator
+
         (panel,) = panels
+        panel.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
         artists = draw_bands(
             panel,
             models,

@@ -142,6 +142,12 @@ def test_any_metric_and_any_model_can_be_drawn(models):
     assert drawing.artists["mine"].get_label() == "mine"
 
 
+def test_epochs_are_whole_numbers(models):
+    table = {"member": [0, 0], "epoch": [1, 2], "auc": [0.7, 0.8]}
+    ticks = learning_curves.draw_panel({"hybrid": table}).axes[0].get_xticks()
+    assert all(tick == int(tick) for tick in ticks)
+
+
 def test_a_malformed_table_is_refused_with_the_models_name(models):
     with pytest.raises(InputError, match="pfn: metric table: column 'auc' is missing"):
         learning_curves.draw(models, {"pfn": {"member": [0], "epoch": [1]}})
