@@ -8,15 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zmumu_hybrid import parts
+from zmumu_hybrid.candidates import Table
 from zmumu_hybrid.errors import InputError
 
 ROWS = st.integers(1, 300)
 
 
-def toy_table(rows: int, seed: int = 0) -> parts.Table:
+def toy_table(rows: int, seed: int = 0) -> Table:
     """Return rows with few different event numbers, so that ties and label pairs occur, and no duplicates."""
     generator = np.random.default_rng(seed)
-    table: parts.Table = {
+    table: Table = {
         "run": np.ones(rows, np.uint32),
         "luminosityBlock": generator.integers(1, 3, rows).astype(np.uint32),
         "event": generator.integers(0, 2**63, rows, dtype=np.uint64) >> np.uint64(56),
@@ -28,7 +29,7 @@ def toy_table(rows: int, seed: int = 0) -> parts.Table:
     return table
 
 
-def merged(paths: list[Path]) -> parts.Table:
+def merged(paths: list[Path]) -> Table:
     tables = list(parts.merge_parts(paths))
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
@@ -78,10 +79,10 @@ def test_an_event_used_twice_is_refused_and_named(tmp_path: Path, where: str) ->
     parts.write_part(table, tmp_path / "a.parquet")
     parts.write_part(again, tmp_path / "b.parquet")
     paths = [tmp_path / "a.parquet"] if where == "one part" else [tmp_path / "a.parquet", tmp_path / "b.parquet"]
-    number = f"1:{table['luminosityBlock'][17]}:17"
-    with pytest.raises(InputError, match=f"event {number} .*twice") as caught:
+    number = f"run 1, luminosityBlock {table['luminosityBlock'][17]}, event 17"
+    with pytest.raises(InputError, match=f"{number}: .*twice") as caught:
         merged(paths)
-    assert ("background and the signal" in str(caught.value)) == (where == "both classes")
+    assert ("signal and background" in str(caught.value)) == (where == "both classes")
 
 
 def test_events_of_two_samples_with_one_number_are_kept(tmp_path: Path) -> None:

@@ -28,15 +28,18 @@ def test_files_are_moved_in_and_nothing_else_is_left(tmp_path: Path) -> None:
 def test_a_failed_block_leaves_what_was_there(tmp_path: Path) -> None:
     fill(tmp_path, "old")
 
-    def block() -> None:
-        with staging_directory(tmp_path, NAMES) as staging:
+    def block(output: Path) -> None:
+        with staging_directory(output, NAMES) as staging:
             fill(staging, "new")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        block()
+        block(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)
     assert {(tmp_path / name).read_text() for name in NAMES} == {"old"}
+    with pytest.raises(ZeroDivisionError):
+        block(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_file_that_the_new_run_does_not_write_does_not_stay(tmp_path: Path) -> None:

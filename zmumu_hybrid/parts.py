@@ -16,12 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from zmumu_hybrid.candidates import LABELS, Table, name_event
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.files import atomic_path
 
-__all__ = ["SORT_KEY", "Table", "merge_parts", "read_columns", "sort_table", "write_part", "write_table"]
-
-Table = dict[str, np.ndarray[Any, Any]]
+__all__ = ["SORT_KEY", "merge_parts", "read_columns", "sort_table", "write_part", "write_table"]
 
 SORT_KEY = ("run", "luminosityBlock", "event", "label", "px_0", "py_0", "pz_0")
 """The order of rows. The momentum decides between events of different samples that were given the same number."""
@@ -148,10 +147,9 @@ def _refuse_duplicates(table: Table) -> None:
     same = _same_as_next(table, np.arange(len(table["run"])), [*SORT_KEY[:3], *momentum])
     if same.any():
         row = int(np.argmax(same))
-        labels = {("background", "signal")[int(table["label"][at])] for at in (row, row + 1)}
-        number = ":".join(str(table[name][row]) for name in SORT_KEY[:3])
+        datasets = [name for name, label in LABELS.items() if label in table["label"][row : row + 2]]
         raise InputError(
-            f"event {number} (run:luminosityBlock:event) is in the {' and the '.join(sorted(labels))} input twice: "
+            f"{name_event(table, row)}: this event is in the input twice ({' and '.join(datasets)}): "
             "each event may be used once, so give each file once"
         )
 

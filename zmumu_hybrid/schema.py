@@ -49,9 +49,18 @@ _STEEPEST = 1e-300
 
 
 class EventSchema(NanoAODSchema):
-    """coffea's `NanoAODSchema` that does not warn of the cross-references which a smaller file has not got."""
+    """coffea's `NanoAODSchema` for the columns of this record alone.
+
+    Whatever else a NanoAOD file holds, the hundreds of its other columns are not even described, and nothing warns
+    that one of them is missing.
+    """
 
     warn_missing_crossrefs = False
+
+    def __init__(self, base_form: dict[str, Any], version: str = "latest") -> None:
+        columns = zip(base_form["fields"], base_form["contents"], strict=True)
+        kept = [(name, form) for name, form in columns if name in (*EVENT_COLUMNS, "nMuon") or name.startswith("Muon_")]
+        super().__init__({**base_form, "fields": [n for n, _ in kept], "contents": [f for _, f in kept]}, version)
 
 
 def polar(

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zmumu_hybrid.errors import OutputError
@@ -24,7 +24,8 @@ def staging_directory(output: str | os.PathLike[str], names: Sequence[str]) -> I
 
     The last of `names` is the mark that the others are complete: it is the first to be taken away and the last to be
     put in place, so that at no moment do files of two runs stand beside it. What an earlier run of these names left is
-    removed, also the directory of a run that was killed. When the block fails, `output` keeps what it had.
+    removed, also the directory of a run that was killed. When the block fails, `output` keeps what it had,
+    and is removed if it was not there.
 
     Parameters
     ----------
@@ -38,6 +39,7 @@ def staging_directory(output: str | os.PathLike[str], names: Sequence[str]) -> I
     OutputError
         If `output` cannot be made or written to, or the disk is full.
     """
+    existed = os.path.lexists(output)
     output = make_directory(output)
     _sweep(output)
     try:
@@ -56,6 +58,9 @@ def staging_directory(output: str | os.PathLike[str], names: Sequence[str]) -> I
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         os.close(handle)
+        if not existed:
+            with suppress(OSError):  # it has files in it, as it should
+                output.rmdir()
 
 
 def _lock(handle: int) -> bool:
