@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,33 +30,11 @@ PT_GRID = np.linspace(5.0, 100.0, 96)
 """Where Fig. 5 asks for the symmetry factor (GeV)."""
 
 
-def metric_table(run: Path) -> dict[str, np.ndarray[Any, Any]]:
-    """Read the metrics of a run: one row per member and epoch."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(run / "metrics.parquet")
-    return {name: table.column(name).to_numpy() for name in table.column_names}
-
-
 def fraction_table(aucs: Mapping[float, Sequence[float]]) -> dict[str, np.ndarray[Any, Any]]:
     """Return a tidy table of the AUC of every member at every fraction."""
     rows = [(member, fraction, auc) for fraction, members in aucs.items() for member, auc in enumerate(members)]
     member, fraction, auc = zip(*rows, strict=True)
     return {"member": np.array(member), "fraction": np.array(fraction), "auc": np.array(auc)}
-
-
-@contextmanager
-def _quiet_fonts() -> Iterator[None]:
-    """Keep matplotlib from announcing that it builds its font cache, which it does once on a new machine."""
-    import logging
-
-    logger = logging.getLogger("matplotlib.font_manager")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def draw_all(
@@ -100,6 +77,7 @@ def draw_all(
         style,
         symmetry_factor,
     )
+    from zmumu_hybrid.plots.folders import read_metrics
 
     filled = histograms.read(root / "study" / "histograms.json")
     lines: dict[str, Any] = {
@@ -111,33 +89,33 @@ def draw_all(
         return root / "runs" / Training(model, fraction, pooling).name
 
     def tables(models: Sequence[str], fraction: float) -> dict[str, dict[str, np.ndarray[Any, Any]]]:
-        return {model: metric_table(run(model, fraction)) for model in models}
+        return {model: read_metrics(run(model, fraction) / "metrics.parquet") for model in models}
 
     written = {}
-    with _quiet_fonts():
-        hybrid = load_ensemble(run("hybrid", SMALL))
-        by_model = {
-            model: fraction_table({f: scores[Training(model, f)]["auc"] for f in by_fraction(scale)})
-            for model in MODELS
+    hybrid = load_ensemble(run("hybrid", SMALL))
+    by_model = {
+        model: fraction_table({f: scores[Training(model, f)]["auc"] for f in by_fraction(scale)}) for model in MODELS
+    }
+    pt = filled["pt_after"][{"dataset": "signal"}]
+    drawings = {
+        "1": pt_reweighting.draw(filled["pt_before"], filled["pt_after"], note=note),
+        "2": mass_slices.draw(filled["mass_true"], filled["mass_smeared"], note=note),
+        "3": architecture.draw(architecture.describe(hybrid.network), note=note),
+        "4": learning_curves.draw(tables(MODELS, SMALL), tables(MODELS, 1.0), note=note, **lines),
+        "5": symmetry_factor.draw(PT_GRID, hybrid.general_weight(PT_GRID), note=note, events=pt),
+        "6": data_fraction.draw(by_model, note=note, events=2 * scale.events, **lines),
+        "7": enlarged_hybrid.draw(tables([*MODELS[1:], "enlarged"], 1.0), note=note, **lines),
+        "8": pooling_variants.draw(
+            {pooling: read_metrics(run("hybrid", SMALL, pooling) / "metrics.parquet") for pooling in POOLINGS},
+            note=note,
+            **lines,
+        ),
+    }
+    for name, drawing in drawings.items():
+        png, pdf = style.save(drawing.figure, root / "figures" / f"figure-{name}")
+        written[name] = {
+            "title": TITLES[name],
+            "png": str(png.relative_to(root)),
+            "pdf": str(pdf.relative_to(root)),
         }
-        pt = filled["pt_after"][{"dataset": "signal"}]
-        drawings = {
-            "1": pt_reweighting.draw(filled["pt_before"], filled["pt_after"], note=note),
-            "2": mass_slices.draw(filled["mass_true"], filled["mass_smeared"], note=note),
-            "3": architecture.draw(architecture.describe(hybrid.config), note=note),
-            "4": learning_curves.draw(tables(MODELS, SMALL), tables(MODELS, 1.0), note=note, **lines),
-            "5": symmetry_factor.draw(PT_GRID, hybrid.general_weight(PT_GRID), note=note, events=pt),
-            "6": data_fraction.draw(by_model, note=note, events=2 * scale.events, **lines),
-            "7": enlarged_hybrid.draw(tables([*MODELS[1:], "enlarged"], 1.0), note=note, **lines),
-            "8": pooling_variants.draw(
-                {pooling: metric_table(run("hybrid", SMALL, pooling)) for pooling in POOLINGS}, note=note, **lines
-            ),
-        }
-        for name, drawing in drawings.items():
-            png, pdf = style.save(style.figure_of(drawing.axes[0]), root / "figures" / f"figure-{name}")
-            written[name] = {
-                "title": TITLES[name],
-                "png": str(png.relative_to(root)),
-                "pdf": str(pdf.relative_to(root)),
-            }
     return written
