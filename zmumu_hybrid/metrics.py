@@ -78,7 +78,7 @@ def _placements(scores: Any, labels: Any, weights: Any) -> tuple[float, list[tup
             raise InputError(f"no {name} events with positive total weight: an area under the ROC curve needs both")
         sides.append((scores[chosen][order], weights[chosen][order] / total))
     below = [_weight_below(sides[0][0], *sides[1]), _weight_below(sides[1][0], *sides[0])]
-    value = float(sides[0][1] @ below[0])
+    value = min(max(float(sides[0][1] @ below[0]), 0.0), 1.0)
     return value, [(sides[0][1], below[0]), (sides[1][1], 1.0 - below[1])]
 
 

@@ -12,13 +12,10 @@ import numpy as np
 
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.kinematics import Floats
-from zmumu_hybrid.optimal.density import mass_knots
+from zmumu_hybrid.optimal.density import LEAST_EVENTS, mass_knots
 from zmumu_hybrid.optimal.splines import curvature_penalty, design_matrix, fit_exponential_family, nodes_between
 
-__all__ = ["LEAST_EVENTS", "MassRatio", "fit_mass_ratio"]
-
-LEAST_EVENTS = 200
-"""Fewer events of a class than these are not enough for a smooth density of the mass."""
+__all__ = ["MassRatio", "fit_mass_ratio"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

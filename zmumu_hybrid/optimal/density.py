@@ -25,14 +25,16 @@ from zmumu_hybrid.optimal.splines import (
     nodes_between,
 )
 
-__all__ = ["TruthCuts", "TruthDensity", "fit_truth_density", "mass_knots"]
+__all__ = ["LEAST_EVENTS", "TruthCuts", "TruthDensity", "fit_truth_density", "mass_knots"]
 
 Floats = NDArray[np.float64]
+
+LEAST_EVENTS = 200
+"""Fewer events of a class than these are not enough for a smooth density."""
 
 _TABLE = 1 << 14
 _POWERS = 3
 _SLOPES = 2
-_LEAST_EVENTS = 500
 _REFERENCE_MASS = 90.0
 
 
@@ -189,10 +191,10 @@ def fit_truth_density(
     Raises
     ------
     InputError
-        If there are fewer than 500 events, or an event lies outside the cuts.
+        If there are fewer than `LEAST_EVENTS` events, or an event lies outside the cuts.
     """
-    if len(mass) < _LEAST_EVENTS:
-        raise InputError(f"{len(mass)} events are too few to learn a density from: {_LEAST_EVENTS} or more are needed")
+    if len(mass) < LEAST_EVENTS:
+        raise InputError(f"{len(mass)} events are too few to learn a density from: {LEAST_EVENTS} or more are needed")
     outside = np.abs(cosine) > cuts.cosine_limit(mass, rapidity) * (1.0 + 1e-3) + 1e-3
     outside |= mass < cuts.mass * (1.0 - 1e-6)
     if outside.any():
@@ -233,7 +235,7 @@ def fit_truth_density(
 
 
 def _slope(mass: Floats) -> Floats:
-    """Return T, the hyperbolic tangent of log(m / M): an asymmetry from interference with the Z is about linear in it."""
+    """Return T = tanh(log(m / M)): an asymmetry from interference with the Z is about linear in it."""
     squared = mass * mass
     return np.asarray((squared - _REFERENCE_MASS**2) / (squared + _REFERENCE_MASS**2))
 

@@ -19,8 +19,9 @@ from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.histograms import SLICES
 from zmumu_hybrid.kinematics import Floats
 from zmumu_hybrid.metrics import auc_with_uncertainty, weighted_auc
-from zmumu_hybrid.optimal.ceiling import LEAST_EVENTS, MassRatio, fit_mass_ratio
+from zmumu_hybrid.optimal.ceiling import MassRatio, fit_mass_ratio
 from zmumu_hybrid.optimal.classifier import learn_classifier, log_ratios
+from zmumu_hybrid.optimal.density import LEAST_EVENTS
 from zmumu_hybrid.optimal.likelihood import quadrature_nodes
 from zmumu_hybrid.optimal.sample import Sample, read_sample, read_settings, resmear
 from zmumu_hybrid.progress import progress
@@ -99,10 +100,12 @@ def limit(
     smearing, reweighting = read_settings(data, sample)
     rows = rows or ("test" if truth is None else "all")
     tried = sample.where(sample.columns["is_test"]) if rows == "test" else sample
-    _require_classes(tried, f"{data}: of the events to classify", "choose others by rows, or process with a test part")
+    _require_events(tried, LEAST_EVENTS, f"{data}: of the events to classify ({rows})", "make or hold out more")
     source = sample if truth is None else read_sample(truth)
     learned = source.where(~np.isin(keys.hash_key(*source.identity.values()), keys.hash_key(*tried.identity.values())))
-    _require_classes(learned, f"{truth or data}: of the events left to learn from", "give another sample for the truth")
+    _require_events(
+        learned, 3 * LEAST_EVENTS, f"{truth or data}: of the events left to learn from", "give others as truth"
+    )
 
     half = keys.uniform("limit halves", *learned.identity.values()) < 0.5
     parts = [np.ones_like(half), half, ~half]
@@ -126,10 +129,7 @@ def limit(
 
     total = area(-np.inf, np.inf)
     if total is None:
-        raise InputError(
-            f"{data}: {np.count_nonzero(tried.signal)} signal and {np.count_nonzero(~tried.signal)} background events "
-            f"to classify are too few: {LEAST_EVENTS} of each are needed"
-        )
+        raise InputError(f"{data}: with the weights of reweighting.json too little background is left: make more")
     return {
         **total,
         "by_slice": {name: area(*edges) for name, edges in SLICES.items()},
@@ -183,8 +183,8 @@ def _count(sample: Sample) -> dict[str, int]:
     return {"signal": int(np.count_nonzero(sample.signal)), "background": int(np.count_nonzero(~sample.signal))}
 
 
-def _require_classes(sample: Sample, where: str, remedy: str) -> None:
-    """Raise `InputError` if a class has no events."""
+def _require_events(sample: Sample, least: int, where: str, remedy: str) -> None:
+    """Raise `InputError` if a class has fewer than `least` events."""
     for name, count in _count(sample).items():
-        if count == 0:
-            raise InputError(f"{where} none is {name}: {remedy}")
+        if count < least:
+            raise InputError(f"{where} {count} are {name}, at least {least} are needed: {remedy}")
