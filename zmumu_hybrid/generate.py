@@ -169,7 +169,7 @@ def generate(
         for index, first in enumerate(range(0, n_events, EVENTS_PER_BLOCK))
     ]
     generator = PythiaGenerator(collisions)
-    versions = {"zmumu-hybrid": metadata.version("zmumu-hybrid"), "Pythia": generator.version}
+    versions = {"zmumu-hybrid": metadata.version("zmumu-hybrid"), "Pythia": metadata.version("pythia8mc")}
     init = _init(collisions, _header(collisions, n_events, seed, versions))
     statistics: list[Block] = []
     with (
@@ -214,7 +214,6 @@ def _header(collisions: Collisions, n_events: int, seed: int, versions: Mapping[
     process, cuts = PROCESSES[collisions.process], collisions.cuts
     settings = {
         **{f"version of {name}": version for name, version in versions.items()},
-        "version of pythia8mc": metadata.version("pythia8mc"),
         "process": f"{process.name}: {process.formula} at leading order, no interference",
         "events": n_events,
         "seed": seed,

@@ -33,7 +33,7 @@ LAST_SEED = 900_000_000
 """The largest seed of Pythia's random generator."""
 
 LHAPDF_SET = 247000
-"""LHAPDF's number of NNPDF2.3 LO with alpha_s(mZ) = 0.130, which PDF:pSet = 13 takes (arXiv:1207.1303)."""
+"""LHAPDF's number of NNPDF2.3 LO with alpha_s(mZ) = 0.130, which PDF:pSet = 13 takes (arXiv:1308.0598)."""
 
 _PDF_SET = 13
 _MB_IN_PB = 1e9
@@ -214,11 +214,6 @@ class PythiaGenerator:
                 )
         if not self._pythia.init():
             raise ConfigurationError(f"Pythia cannot start with {', '.join(collisions.settings())}: change the options")
-
-    @property
-    def version(self) -> str:
-        """Version of Pythia itself."""
-        return f"{self._pythia.parm('Pythia:versionNumber'):.3f}"
 
     def block(self, seed: int, n_events: int, compressed: bool) -> Block:
         """Make events from the seed of a block until `n_events` have passed the cuts.

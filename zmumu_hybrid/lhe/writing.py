@@ -1,9 +1,9 @@
 """Les Houches Event files, written: version 3, plain or gzip, whole or not at all.
 
-The text follows J. Alwall et al., Comput. Phys. Commun. 176 (2007) 300, hep-ph/0609017, and its version 3 of
-J. R. Andersen et al., arXiv:1405.1067. Numbers are printed with the fewest digits that give the same double back,
-so nothing is lost between writer and reader. A compressed file is a sequence of gzip members, which every gzip reader
-takes for one stream: pieces can be compressed anywhere and in any order, and joined.
+The text follows J. Alwall et al., hep-ph/0609017, and its version 3 of J. R. Andersen et al., arXiv:1405.1067. Numbers
+are printed with the fewest digits that give the same double back, so nothing is lost between writer and reader. A
+compressed file is a sequence of gzip members, which every gzip reader takes for one stream: pieces can be compressed
+anywhere and in any order, and joined.
 """
 
 from __future__ import annotations
