@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.torch import load_file
 
-from learned import same_weights
-from zmumu_hybrid.errors import ConfigurationError, MissingInputError, ModelError
+from learned import same_weights, toy_columns, write
+from zmumu_hybrid.errors import ConfigurationError, InputError, MissingInputError, ModelError
 from zmumu_hybrid.learn import ModelConfig, TrainingConfig, evaluate, load_ensemble, preset, train
 from zmumu_hybrid.learn.configuration import POOLINGS
 from zmumu_hybrid.learn.engines import BatchedEngine
+from zmumu_hybrid.learn.groups import Group, draw_order
 from zmumu_hybrid.learn.measures import METRICS
+from zmumu_hybrid.learn.single import SingleEngine
 from zmumu_hybrid.learn.tensors import load
 
 SMALL = ModelConfig("hybrid", (16,), (16,), (8,), (32, 16), latent=4)
@@ -49,7 +52,7 @@ def test_member_of_an_ensemble_equals_the_member_alone(data: Path, tmp_path: Pat
     train(model, data, tmp_path / "single", settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(room.SingleEngine, "supports", lambda *_: False)
-        train(model, data, tmp_path / "batched", settings)
+        train(model, data, tmp_path / "batched", settings, threads=1)
     single, batched = (
         pq.read_table(tmp_path / name / "metrics.parquet").column("training_loss").to_numpy()
         for name in ("single", "batched")
@@ -66,21 +69,19 @@ def test_all_members_differ(data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sampling", ["weighted", "shuffle"])
 def test_an_interrupted_training_ends_with_the_same_weights(data: Path, tmp_path: Path, sampling: str) -> None:
-    from zmumu_hybrid.learn import training as room
-
     settings = replace(QUICK, epochs=3, sampling=sampling)
     train(SMALL, data, tmp_path / "whole", settings)
-    steps = room._Group.step
+    steps = Group.step
     taken = []
 
-    def dying(self: room._Group) -> None:
+    def dying(self: Group, check: Callable[[], None]) -> None:
         if len(taken) == 3:
             raise KeyboardInterrupt
         taken.append(1)
-        steps(self)
+        steps(self, check)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room._Group, "step", dying)
+        patch.setattr(Group, "step", dying)
         with pytest.raises(KeyboardInterrupt):
             train(SMALL, data, tmp_path / "cut", settings)
     assert not (tmp_path / "cut" / "members.safetensors").exists()
@@ -132,10 +133,79 @@ def test_a_loss_that_is_not_finite_stops_that_member_only(data: Path, tmp_path: 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(room.SingleEngine, "supports", lambda *_: False)
         patch.setattr(BatchedEngine, "run", poisoned)
-        summary = train(SMALL, data, tmp_path, QUICK)
+        summary = train(SMALL, data, tmp_path, QUICK, threads=1)
     assert summary.stopped == [1]
     assert [row["member"] for row in summary.final] == [0]
-    assert np.isfinite(load_ensemble(tmp_path).logits(load(data).p4)).all()
+    ensemble = load_ensemble(tmp_path)
+    assert (ensemble.members, ensemble.stopped) == (1, [1])
+    assert np.isfinite(ensemble.logits(load(data).p4)).all()
+
+
+def test_parameters_that_are_not_finite_stop_a_member(data: Path, tmp_path: Path) -> None:
+    run = SingleEngine.run
+
+    def poisoned(self: SingleEngine, *arguments: object) -> np.ndarray:
+        losses = run(self, *arguments)  # type: ignore[arg-type]
+        if self.members == (1,) and self.steps > 2 * 37:
+            next(iter(self.network.parameters())).data[0, 0, 0] = np.nan
+        return losses
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SingleEngine, "run", poisoned)
+        summary = train(SMALL, data, tmp_path / "a", replace(QUICK, epochs=3))
+    train(SMALL, data, tmp_path / "b", replace(QUICK, epochs=2))
+    assert summary.stopped == [1]
+    assert [(row["member"], row["epoch"]) for row in summary.final] == [(0, 3), (1, 2)]
+    kept, whole = (load_file(tmp_path / name / "members.safetensors") for name in "ab")
+    assert all(np.array_equal(kept[name][1], whole[name][1]) for name in kept)
+
+
+def test_a_training_without_a_finite_loss_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no member has a finite loss any more: take a smaller learning rate"):
+        train(SMALL, data, tmp_path, replace(QUICK, learning_rate=1e30))
+
+
+@pytest.mark.parametrize("sampling", ["weighted", "shuffle"])
+def test_negative_weights_cannot_be_drawn(tmp_path: Path, sampling: str) -> None:
+    columns = toy_columns(500)
+    columns["weight"][::10] = -0.1
+    data = write(columns, tmp_path / "table")
+    settings = replace(QUICK, epochs=1, sampling=sampling)
+    if sampling == "shuffle":
+        assert not train(SMALL, data, tmp_path / "run", settings).stopped
+    else:
+        with pytest.raises(InputError, match=r"\d+ training events have a negative weight .* sampling 'shuffle'"):
+            train(SMALL, data, tmp_path / "run", settings)
+
+
+def test_events_are_drawn_by_weight(data: Path) -> None:
+    table = load(data)
+    table.weight[:] = np.arange(len(table)) % 4
+    settings = TrainingConfig(batch_size=50)
+    orders = np.stack([draw_order(table, settings, member, epoch) for member in range(3) for epoch in range(20)])
+    assert orders.shape == (60, len(table) // 50 * 50)
+    drawn = np.bincount(orders.ravel() % 4, minlength=4) / orders.size
+    np.testing.assert_allclose(drawn, np.arange(4) / 6, atol=0.005)
+    assert len({tuple(order[:5]) for order in orders}) == 60
+    shuffled = draw_order(table, replace(settings, sampling="shuffle"), 0, 0)
+    assert len(set(shuffled)) == len(shuffled)
+
+
+def test_the_published_networks_train_by_autograd(data: Path, tmp_path: Path) -> None:
+    summary = train(preset("hybrid", "released"), data, tmp_path, replace(QUICK, epochs=1, fraction=0.5), threads=1)
+    assert [row["member"] for row in summary.final] == [0, 1]
+    assert load_ensemble(tmp_path).config.particle_norm == "particle"
+
+
+def test_members_are_shown_on_a_terminal(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "160")
+    train(SMALL, data, tmp_path, QUICK, show_progress=True)
+    shown = capsys.readouterr().err
+    assert "hybrid, member 1" in shown
+    assert "AUC 0." in shown
 
 
 def test_evaluation_takes_the_held_out_events_of_its_own_sample(data: Path, tmp_path: Path) -> None:
@@ -168,6 +238,11 @@ def test_broken_runs_are_refused(data: Path, tmp_path: Path) -> None:
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ModelError, match=r"members\.safetensors: corrupt or not of this package"):
+        load_ensemble(tmp_path)
+    flipped = bytearray(whole)
+    flipped[-100] ^= 1
+    weights.write_bytes(flipped)
+    with pytest.raises(ModelError, match=r"corrupt, its values are not those that were written"):
         load_ensemble(tmp_path)
     weights.write_bytes(whole)
     config = tmp_path / "config.json"

@@ -1,11 +1,33 @@
-"""Networks, their training and their use: the half of the package that needs torch."""
+"""Networks, their training and their use: the half of the package that needs torch.
 
+The names below are loaded when they are first used; the descriptions (`ModelConfig`, `TrainingConfig`, `preset`) do not
+need torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from zmumu_hybrid.errors import MissingDependencyError
 from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
-from zmumu_hybrid.learn.ensemble import Ensemble, load_ensemble
-from zmumu_hybrid.learn.evaluation import evaluate
-from zmumu_hybrid.learn.networks import PFN, Hybrid, Invariant
 from zmumu_hybrid.learn.presets import preset
-from zmumu_hybrid.learn.training import train
+
+if TYPE_CHECKING:
+    from zmumu_hybrid.learn.ensemble import Ensemble, load_ensemble
+    from zmumu_hybrid.learn.evaluation import evaluate
+    from zmumu_hybrid.learn.networks import PFN, Hybrid, Invariant
+    from zmumu_hybrid.learn.training import train
+
+_HOMES = {
+    "PFN": "networks",
+    "Ensemble": "ensemble",
+    "Hybrid": "networks",
+    "Invariant": "networks",
+    "evaluate": "evaluation",
+    "load_ensemble": "ensemble",
+    "train": "training",
+}
 
 __all__ = [
     "PFN",
@@ -19,3 +41,18 @@ __all__ = [
     "preset",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "safetensors"):
+            raise
+        raise MissingDependencyError(f"{error.name} is not installed: pip install 'zmumu-hybrid[train]'") from error
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -54,13 +54,23 @@ def read_config(run: Path) -> dict[str, Any]:
     return config
 
 
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    """Return a hash of names and values, in the order of the names."""
+    state = hashlib.sha256()
+    for name in sorted(tensors):
+        state.update(name.encode())
+        state.update(tensors[name].numpy().data)
+    return state.hexdigest()
+
+
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors and JSON metadata to a safetensors file, whole or not at all."""
+    """Write tensors and JSON metadata to a safetensors file with a checksum, whole or not at all."""
     from safetensors.torch import save_file
 
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    described = json.dumps({"checksum": _checksum(whole), **metadata})
     with atomic_path(path) as temporary:
-        save_file(whole, temporary, {"zmumu-hybrid": json.dumps(dict(metadata))})
+        save_file(whole, temporary, {"zmumu-hybrid": described})
 
 
 def load_tensors(path: Path, expected: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -77,11 +87,13 @@ def load_tensors(path: Path, expected: str) -> tuple[dict[str, Tensor], dict[str
         with safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {})["zmumu-hybrid"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        found = metadata["fingerprint"]
+        found, checksum = metadata["fingerprint"], metadata["checksum"]
     except FileNotFoundError:
         raise MissingInputError(f"{path}: no such file") from None
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: corrupt or not of this package ({error}): remove it and train again") from error
+    if checksum != _checksum(tensors):
+        raise ModelError(f"{path}: corrupt, its values are not those that were written: remove it and train again")
     if found != expected:
         raise ModelError(f"{path}: belongs to another training than config.json beside it: remove it and train again")
     return tensors, metadata

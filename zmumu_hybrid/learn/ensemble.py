@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,23 @@ class Ensemble:
         The torch module, with a leading axis of members.
     data : dict
         What it was trained on, with checksums.
+    stopped : list of int
+        Members of the training that are not here, because they were stopped when their loss was not finite.
     """
 
     def __init__(
-        self, network: Network, config: ModelConfig, training: TrainingConfig, data: dict[str, Any] | None = None
+        self,
+        network: Network,
+        config: ModelConfig,
+        training: TrainingConfig,
+        data: dict[str, Any] | None = None,
+        stopped: Sequence[int] = (),
     ) -> None:
         self.network = network.eval()
         self.config = config
         self.training = training
         self.data = data or {}
+        self.stopped = list(stopped)
 
     @property
     def members(self) -> int:
@@ -92,7 +101,7 @@ class Ensemble:
 
 
 def load_ensemble(run: str | os.PathLike[str]) -> Ensemble:
-    """Load the ensemble that `zmumu train` left in the folder `run`.
+    """Load the ensemble that `zmumu train` left in the folder `run`, without the members that were stopped.
 
     Raises
     ------
@@ -109,10 +118,12 @@ def load_ensemble(run: str | os.PathLike[str]) -> Ensemble:
         expected = fingerprint(described)
     except (ConfigurationError, KeyError, TypeError) as error:
         raise ModelError(f"{run / 'config.json'}: not a description of an ensemble: {error}") from error
-    tensors, _ = load_tensors(run / "members.safetensors", expected)
-    network = build(config, training.members)
+    tensors, known = load_tensors(run / "members.safetensors", expected)
+    stopped = known.get("stopped", [])
+    kept = [member for member in range(training.members) if member not in stopped]
+    network = build(config, len(kept))
     try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
+        network.load_state_dict({name: value[kept] for name, value in tensors.items()})
+    except (IndexError, RuntimeError) as error:
         raise ModelError(f"{run / 'members.safetensors'}: does not fit config.json: {error}") from error
-    return Ensemble(network, config, training, described["data"])
+    return Ensemble(network, config, training, described["data"], stopped)

@@ -1,8 +1,9 @@
 """Training of an ensemble: keyed initialisation and order, metrics of every epoch, and exact resumption.
 
-The members are trained in groups (see `zmumu_hybrid.learn.engines`): one member a core where an engine can do that,
-else all in one batched product. A group takes one epoch at a time, and after each leaves a checkpoint of all that
-changes; what comes after depends on nothing else, so that a training that was killed ends with the same weights.
+The members are trained in groups (`zmumu_hybrid.learn.groups`): one member a core where an engine can do that
+(`zmumu_hybrid.learn.single`), else all in one batched product. A group takes one epoch at a time, and after each leaves
+a checkpoint of all that changes; what comes after depends on nothing else, so that a training that was killed ends
+with the same weights.
 """
 
 from __future__ import annotations
@@ -10,33 +11,28 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from zmumu_hybrid import keys, provenance
-from zmumu_hybrid.errors import ConfigurationError, ModelError
+from zmumu_hybrid import provenance
+from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
 from zmumu_hybrid.files import atomic_path, make_directory, sha256
 from zmumu_hybrid.learn.checkpoints import fingerprint, load_tensors, read_config, save_tensors, write_config
 from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
-from zmumu_hybrid.learn.engines import BatchedEngine, Engine, Epoch
-from zmumu_hybrid.learn.measures import METRICS, measure
-from zmumu_hybrid.learn.networks import Features
+from zmumu_hybrid.learn.display import live_members
+from zmumu_hybrid.learn.engines import BatchedEngine
+from zmumu_hybrid.learn.groups import Group, Row, Sample, run_groups
+from zmumu_hybrid.learn.measures import METRICS
 from zmumu_hybrid.learn.single import SingleEngine
 from zmumu_hybrid.learn.tensors import TrainingTable, load, table_path
-from zmumu_hybrid.progress import progress
 
 __all__ = ["RunSummary", "train"]
-
-Row = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ class RunSummary:
     final : list of dict
         The metrics of each member after its last epoch: "member", "epoch", "training_loss" and `METRICS`.
     stopped : list of int
-        Members that were stopped because their loss was not finite.
+        Members that were stopped because their loss or parameters were not finite.
     seconds : float
         Wall time of this call.
     """
@@ -59,112 +55,6 @@ class RunSummary:
     final: list[Row]
     stopped: list[int]
     seconds: float
-
-
-def draw_order(table: TrainingTable, training: TrainingConfig, member: int, epoch: int) -> NDArray[np.int64]:
-    """Return the rows of one epoch of one member in the order of their use: whole batches, shape (S * batch_size,)."""
-    generator = np.random.Generator(np.random.PCG64(keys.seed_from(training.seed, "order", member, epoch)))
-    count = len(table)
-    if training.sampling == "weighted":
-        reached = np.cumsum(table.weight)
-        order = np.searchsorted(reached, generator.random(count) * reached[-1], side="right")
-        order = np.minimum(order, count - 1)
-    else:
-        order = generator.permutation(count)
-    return np.asarray(order[: count // training.batch_size * training.batch_size], np.int64)
-
-
-class _Group:
-    """Members that take their epochs together, and what is known of them.
-
-    Parameters
-    ----------
-    engine : Engine
-    features, table : Features, TrainingTable
-        The training events.
-    held_out, held_out_table : Features, TrainingTable
-        The events on which every epoch is measured.
-    path : Path
-        The checkpoint.
-    key : str
-        Fingerprint of the training.
-    stop : threading.Event
-        Set when the training is to end at once.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        features: Features,
-        table: TrainingTable,
-        held_out: Features,
-        held_out_table: TrainingTable,
-        path: Path,
-        key: str,
-        stop: threading.Event,
-    ) -> None:
-        self.engine = engine
-        self.features, self.table = features, table
-        self.held_out, self.held_out_table = held_out, held_out_table
-        self.path, self.key, self.stop = path, key, stop
-        self.epoch = 0
-        self.rows: list[Row] = []
-        self.stopped: list[int] = []
-        if path.exists():
-            self._resume()
-
-    def _resume(self) -> None:
-        tensors, known = load_tensors(self.path, self.key)
-        try:
-            self.epoch, self.rows, self.stopped = known["epoch"], known["rows"], known["stopped"]
-            self.engine.steps = known["steps"]
-            self.engine.restore(tensors)
-        except (KeyError, RuntimeError, IndexError) as error:
-            raise ModelError(f"{self.path}: not a checkpoint of this training ({error}): remove it") from error
-
-    def _check(self) -> None:
-        if self.stop.is_set():
-            raise KeyboardInterrupt
-
-    def _events(self) -> Epoch:
-        """Gather the events of the next epoch, in the order of their use."""
-        training = self.engine.training
-        orders = [draw_order(self.table, training, member, self.epoch) for member in self.engine.members]
-        rows = np.stack([order.reshape(-1, training.batch_size) for order in orders], 1)
-        weight = np.ones(len(self.table))
-        if training.sampling == "shuffle":
-            weight = self.table.weight / self.table.weight.mean()
-        index = torch.from_numpy(rows)
-
-        def taken(values: NDArray[np.float64]) -> torch.Tensor:
-            return torch.from_numpy(values.astype(np.float32)[rows]).to(training.device)
-
-        features = Features(*(values[index].to(training.device) for values in self.features))
-        return Epoch(features, taken(self.table.label), taken(weight))
-
-    def step(self) -> None:
-        """Take one epoch, measure it, and leave a checkpoint."""
-        engine = self.engine
-        before = {name: value.clone() for name, value in engine.state().items()}
-        losses = engine.run(self._events(), self._check)
-        self.epoch += 1
-        for place, (member, loss) in enumerate(zip(engine.members, losses, strict=True)):
-            if member not in self.stopped and not np.isfinite(loss):
-                self.stopped.append(member)
-            if member in self.stopped:
-                engine.restore(before, [place])
-        for member, loss, logits in zip(engine.members, losses, engine.logits(self.held_out), strict=True):
-            if member not in self.stopped:
-                measured = measure(logits, self.held_out_table)
-                self.rows.append({"member": member, "epoch": self.epoch, "training_loss": float(loss), **measured})
-        known = {
-            "fingerprint": self.key,
-            "epoch": self.epoch,
-            "steps": engine.steps,
-            "rows": self.rows,
-            "stopped": self.stopped,
-        }
-        save_tensors(self.path, engine.state(), known)
 
 
 def train(
@@ -191,14 +81,15 @@ def train(
     threads : int, optional
         Cores to use; by default those that this process may use.
     show_progress : bool
-        Show a bar on a terminal.
+        Show every member's progress, loss and AUC on a terminal.
 
     Raises
     ------
     ConfigurationError
         If `output` holds another training.
     InputError
-        If the table cannot be trained on; see `zmumu_hybrid.learn.tensors.load`.
+        If the table cannot be trained on, see `zmumu_hybrid.learn.tensors.load`; or a weight is negative and events
+        are to be drawn by weight.
     ModelError
         If a checkpoint is corrupt or foreign, or no member has a finite loss.
     """
@@ -212,19 +103,22 @@ def train(
         return RunSummary(run, known["final"], known["stopped"], time.perf_counter() - started)
     cores = threads or len(os.sched_getaffinity(0))
     table = load(data, part="train", fraction=training.fraction, seed=training.seed, batch_size=training.batch_size)
+    if training.sampling == "weighted" and (table.weight < 0).any():
+        raise InputError(
+            f"{table_path(data)}: {(table.weight < 0).sum()} training events have a negative weight and cannot be "
+            "drawn with a probability proportional to it: train with sampling 'shuffle'"
+        )
     held_out = load(data, part="test")
     make_directory(run)
     write_config(run, config)
     groups = _groups(model, training, table, held_out, run, key)
-    alone = torch.get_num_threads()
-    torch.set_num_threads(max(1, cores // len(groups)) if training.device == "cpu" else alone)
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, cores // len(groups)) if training.device == "cpu" else before)
     try:
-        with progress(
-            f"train {model.model}", training.epochs * len(groups), unit="epochs", enabled=show_progress
-        ) as advance:
-            _run(groups, training.epochs, cores, advance)
+        with live_members(model.model, groups, training.epochs, enabled=show_progress) as report:
+            run_groups(groups, training.epochs, cores, report)
     finally:
-        torch.set_num_threads(alone)
+        torch.set_num_threads(before)
     return _finish(run, key, groups, started)
 
 
@@ -259,64 +153,31 @@ def _groups(
     held_out: TrainingTable,
     run: Path,
     key: str,
-) -> list[_Group]:
+) -> list[Group]:
     alone = SingleEngine.supports(model, training)
     companies: list[Sequence[int]] = [[k] for k in range(training.members)] if alone else [range(training.members)]
     kind = SingleEngine if alone else BatchedEngine
     engines = [kind(model, training, members) for members in companies]
-    network = engines[0].network
-    features, held_out_features = (
-        network.features(torch.from_numpy(part.p4), torch.from_numpy(part.pt)) for part in (table, held_out)
-    )
-    stop = threading.Event()
+
+    def sample(part: TrainingTable) -> Sample:
+        return engines[0].network.features(torch.from_numpy(part.p4), torch.from_numpy(part.pt)), part
+
+    events, others = sample(table), sample(held_out)
+    folder = run / "checkpoints"
     return [
-        _Group(
-            engine,
-            features,
-            table,
-            held_out_features,
-            held_out,
-            run / "checkpoints" / f"members-{engine.members[0]}.safetensors",
-            key,
-            stop,
-        )
-        for engine in engines
+        Group(engine, events, others, folder / f"members-{engine.members[0]}.safetensors", key) for engine in engines
     ]
 
 
-def _run(groups: Sequence[_Group], epochs: int, cores: int, advance: Any) -> None:
-    """Take all epochs of all groups; the groups that are least far take theirs first."""
-    waiting = list(groups)
-    for group in groups:
-        advance(min(group.epoch, epochs))
-    pending: dict[Future[None], _Group] = {}
-    with ThreadPoolExecutor(max_workers=min(cores, len(groups))) as pool:
-        try:
-            while waiting or pending:
-                waiting.sort(key=lambda group: group.epoch)
-                while waiting and len(pending) < cores:
-                    group = waiting.pop(0)
-                    finished = group.epoch >= epochs or len(group.stopped) == len(group.engine.members)
-                    if not finished:
-                        pending[pool.submit(group.step)] = group
-                for future in wait(pending, return_when=FIRST_COMPLETED).done if pending else ():
-                    waiting.append(pending.pop(future))
-                    future.result()
-                    advance(1)
-        except BaseException:
-            groups[0].stop.set()
-            raise
-
-
-def _finish(run: Path, key: str, groups: Sequence[_Group], started: float) -> RunSummary:
+def _finish(run: Path, key: str, groups: Sequence[Group], started: float) -> RunSummary:
     """Write metrics and weights, the weights last; then the checkpoints are not needed any more."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     stopped = sorted(member for group in groups for member in group.stopped)
     rows = sorted((row for group in groups for row in group.rows), key=lambda row: (row["member"], row["epoch"]))
-    if not rows:
-        raise ModelError(f"{run}: the loss of every member is not finite: take a smaller learning rate")
+    if len(stopped) == sum(len(group.engine.members) for group in groups):
+        raise ModelError(f"{run}: no member has a finite loss any more: take a smaller learning rate")
     names = ("member", "epoch", "training_loss", *METRICS)
     columns = {name: np.array([row[name] for row in rows]) for name in names}
     columns |= {name: columns[name].astype(np.int64) for name in ("member", "epoch")}
