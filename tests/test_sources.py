@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         (bad("cut.root", whole[: len(whole) // 2]), InputError, "cut short: [0-9]+ of its [0-9]+ bytes are there"),
         (bad("stub.root", whole[:100]), InputError, "not a readable ROOT file"),
         (bad("cut.parquet", parquet[: len(parquet) // 2]), InputError, "not a readable Parquet file"),
-        (bad("cut.lhe.gz", lhe[: len(lhe) // 2]), LHEError, ""),
+        (bad("cut.lhe.gz", lhe[: len(lhe) // 2]), LHEError, "the gz data end too early"),
     ):
         with pytest.raises(kind, match=message) as caught:
             open_one(path, tmp_path)

@@ -95,8 +95,9 @@ class PoolExecutor(ExecutorBase):
     """A coffea executor over a `concurrent.futures` pool, or in this process.
 
     Results are added in the order of the items, whatever the order of their coming, so that sums do not depend on
-    the pool. The first failure cancels what has not started and is raised with its file and entries. Nothing is
-    retried: a chunk that failed once fails again, and dask itself moves the chunks of a lost worker.
+    the pool. The first failure is raised with its file and entries; what is still in the pool ends with the pool, as
+    that of `zmumu_hybrid.clusters.worker_pool` does when its block is left. Nothing is retried: a chunk that failed
+    once fails again, and dask itself moves the chunks of a lost worker.
 
     Parameters
     ----------
@@ -134,17 +135,13 @@ class PoolExecutor(ExecutorBase):
             yield from enumerate(map(function, items))
             return
         futures = {self.pool.submit(function, item): index for index, item in enumerate(items)}
-        try:
-            for future in concurrent.futures.as_completed(list(futures)):
-                index = futures.pop(future)
-                try:
-                    outcome = future.result()
-                except (Exception, concurrent.futures.CancelledError) as error:
-                    raise self._lost(error, items[index]) from error
-                yield index, outcome
-        finally:
-            for future in futures:
-                future.cancel()
+        for future in concurrent.futures.as_completed(list(futures)):
+            index = futures.pop(future)
+            try:
+                outcome = future.result()
+            except (Exception, concurrent.futures.CancelledError) as error:
+                raise self._lost(error, items[index]) from error
+            yield index, outcome
 
     def _lost(self, error: BaseException, item: Any) -> IncompleteRunError:
         """Return the error for a chunk whose worker never answered."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from zmumu_hybrid.cli import convert, evaluate, generate, limit, plot, process, reproduce, train
 from zmumu_hybrid.cli.options import ManyValues
@@ -12,7 +14,21 @@ from zmumu_hybrid.errors import ZmumuError
 
 __all__ = ["app", "main"]
 
+
+class Commands(TyperGroup):
+    """The commands; Ctrl-C ends each with one line on standard error and exit status 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Invoke the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("zmumu: interrupted; what was finished is kept, run the same command to go on", err=True)
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
+    cls=Commands,
     name="zmumu",
     help="Learning broken symmetries with approximate invariance: dimuon events from collisions to classifiers.",
     no_args_is_help=True,
@@ -53,6 +69,3 @@ def main() -> None:
     except ZmumuError as error:
         typer.echo(f"zmumu: error: {' '.join(str(error).split())}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("zmumu: interrupted; what was finished is kept, run the same command to go on", err=True)
-        sys.exit(130)

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+from toyfiles import lhe_event, toy_lhe_events, write_lhe, write_parquet, write_root
+from toys import toy_events
+from zmumu_hybrid import candidates, histograms, processing
+from zmumu_hybrid.candidates import Table
+from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, InputError, MissingInputError, OutputError
+from zmumu_hybrid.files import sha256
+from zmumu_hybrid.processing import OUTPUTS, ProcessOptions, ProcessSummary, process
+from zmumu_hybrid.reweighting import Reweighting
+
+SIGNAL, BACKGROUND = toy_events(2000, 1), toy_events(1500, 2, resonance=False)
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("inputs")
+    return write_root(folder / "signal.root", SIGNAL), write_root(folder / "background.root", BACKGROUND)
+
+
+@pytest.fixture(scope="module")
+def reference(inputs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> ProcessSummary:
+    return process(*([path] for path in inputs), tmp_path_factory.mktemp("reference"), options())
+
+
+def options(**settings: Any) -> ProcessOptions:
+    return ProcessOptions(**{"reweighting_bins": 10, "seed": 3, **settings})
+
+
+def assert_same_table(one: Path, other: Path) -> None:
+    """Compare every value of two candidate tables bit for bit."""
+    first, second = (candidates.read(folder / "candidates.parquet") for folder in (one, other))
+    assert list(first) == list(second)
+    for name, values in first.items():
+        assert values.tobytes() == second[name].tobytes(), name
+
+
+def assert_same_histograms(one: Path, other: Path) -> None:
+    first, second = (histograms.read(folder / "histograms.json") for folder in (one, other))
+    for name, histogram in first.items():
+        assert histogram == second[name], name
+
+
+def test_the_results_fit_together(inputs: tuple[Path, Path], reference: ProcessSummary) -> None:
+    folder = reference.output
+    assert sorted(path.name for path in folder.iterdir()) == sorted(OUTPUTS)
+    table = candidates.read(folder / "candidates.parquet")
+    candidates.validate(table)
+    assert np.count_nonzero(table["label"] == 1) == 2000
+    assert np.count_nonzero(table["label"] == 0) == 1500
+    keys = list(zip(*(table[name].tolist() for name in ("run", "luminosityBlock", "event", "label")), strict=True))
+    assert keys == sorted(keys)
+    np.testing.assert_array_equal(np.sort(table["event"][table["label"] == 1]), np.sort(ak.to_numpy(SIGNAL.event)))
+    filled = histograms.make()
+    histograms.fill(filled, table)
+    for name, histogram in histograms.read(folder / "histograms.json").items():
+        assert histogram == filled[name]
+    with uproot.open(folder / "histograms.root") as file:
+        assert file["mass_true_signal_below30"].values().sum() > 0
+
+
+def test_the_background_has_the_signals_spectrum_on_training_rows(reference: ProcessSummary) -> None:
+    table = candidates.read(reference.output / "candidates.parquet")
+    fitted = Reweighting.read(reference.output / "reweighting.json")
+    signal, background = (table["label"] == label for label in (1, 0))
+    np.testing.assert_array_equal(table["weight"][signal], table["gen_weight"][signal])
+    expected = table["gen_weight"][background] * fitted.apply(table["pt_0"][background])
+    np.testing.assert_array_equal(table["weight"][background], expected)
+    training = ~table["is_test"]
+    contents = [
+        np.histogram(table["pt_0"][rows & training], fitted.edges, weights=table["weight"][rows & training])[0]
+        for rows in (signal, background)
+    ]
+    np.testing.assert_allclose(*contents)
+
+
+def test_the_record_says_what_was_done(inputs: tuple[Path, Path], reference: ProcessSummary) -> None:
+    record = json.loads((reference.output / "process.json").read_text())
+    assert [entry["sha256"] for entry in record["inputs"]] == [sha256(path) for path in inputs]
+    assert record["options"]["seed"] == 3
+    assert record["pairs"] == reference.pairs == {"signal": 2000, "background": 1500}
+    assert record["cutflow"]["signal"] == {"events": 2000, "two muons": 2000, "opposite charge": 2000, "pairs": 2000}
+    assert record["reversed_muons"] == {"signal": 0, "background": 0}
+    assert record["versions"]["zmumu-hybrid"]
+    assert "git_revision" in record
+    assert set(record["seconds"]) == set(reference.seconds)
+    assert reference.events_per_second > 0
+
+
+def cut(events: ak.Array, pieces: int, write: Make, folder: Path) -> list[Path]:
+    """Write events to several files and return these in another order."""
+    edges = np.linspace(0, len(events), pieces + 1).astype(int)
+    paths = [
+        write(folder / f"{len(events)}-{index}", events[start:stop])
+        for index, (start, stop) in enumerate(pairwise(edges))
+    ]
+    return paths[::-1]
+
+
+@pytest.mark.parametrize("chunksize", [137, 999, 5000])
+def test_the_chunk_size_does_not_show(
+    inputs: tuple[Path, Path], reference: ProcessSummary, tmp_path: Path, chunksize: int
+) -> None:
+    process(*([path] for path in inputs), tmp_path, options(chunksize=chunksize))
+    assert_same_table(tmp_path, reference.output)
+    assert_same_histograms(tmp_path, reference.output)
+    assert sha256(tmp_path / "reweighting.json") == sha256(reference.output / "reweighting.json")
+
+
+@pytest.mark.parametrize("executor", ["futures", "dask"])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_executor_does_not_show(
+    inputs: tuple[Path, Path], reference: ProcessSummary, tmp_path: Path, executor: Any
+) -> None:
+    process(*([path] for path in inputs), tmp_path, options(executor=executor, workers=2, chunksize=500))
+    assert_same_table(tmp_path, reference.output)
+    assert_same_histograms(tmp_path, reference.output)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path, events: write_root(path.with_suffix(".root"), events),
+        lambda path, events: write_root(path.with_suffix(".root"), events, kind="RNTuple"),
+        lambda path, events: write_parquet(path.with_suffix(".parquet"), events),
+    ],
+    ids=["TTree", "RNTuple", "Parquet"],
+)
+def test_the_order_the_number_and_the_format_of_files_do_not_show(
+    reference: ProcessSummary, tmp_path: Path, write: Make
+) -> None:
+    signal, background = cut(SIGNAL, 3, write, tmp_path), cut(BACKGROUND, 2, write, tmp_path)
+    process(signal, background, tmp_path / "out", options(chunksize=300))
+    assert_same_table(tmp_path / "out", reference.output)
+    assert_same_histograms(tmp_path / "out", reference.output)
+
+
+def test_formats_can_be_mixed(reference: ProcessSummary, tmp_path: Path) -> None:
+    signal = [write_parquet(tmp_path / "a.parquet", SIGNAL[:700]), write_root(tmp_path / "b.root", SIGNAL[700:])]
+    process(signal, [write_parquet(tmp_path / "c.parquet", BACKGROUND)], tmp_path / "out", options())
+    assert_same_table(tmp_path / "out", reference.output)
+
+
+def test_lhe_files_in_any_order_and_cut_anywhere_give_the_same(tmp_path: Path) -> None:
+    texts = toy_lhe_events(60, 4)
+    whole = [write_lhe(tmp_path / "whole.lhe", texts)]
+    pieces = [write_lhe(tmp_path / "b.lhe.gz", texts[13:]), write_lhe(tmp_path / "a.lhe", texts[:13])]
+    for name, files in (("one", whole), ("two", pieces)):
+        summary = process(files, [], tmp_path / name, options(cache=tmp_path / "cache"))
+        assert summary.pairs == {"signal": 60}
+    assert_same_table(tmp_path / "one", tmp_path / "two")
+
+
+def test_without_background_weights_are_the_generators(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    process([inputs[0]], [inputs[1]], tmp_path, options())
+    process([inputs[0]], [], tmp_path, options())
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(set(OUTPUTS) - {"reweighting.json"})
+    table = candidates.read(tmp_path / "candidates.parquet")
+    np.testing.assert_array_equal(table["weight"], table["gen_weight"])
+
+
+def test_a_known_reweighting_is_applied_as_it_is(
+    inputs: tuple[Path, Path], reference: ProcessSummary, tmp_path: Path
+) -> None:
+    known = Reweighting(edges=(0.0, 40.0, 500.0), factors=(2.0, 5.0))
+    known.write(tmp_path / "known.json")
+    process([inputs[0]], [inputs[1]], tmp_path / "out", options(reweighting=tmp_path / "known.json"))
+    table = candidates.read(tmp_path / "out" / "candidates.parquet")
+    background = table["label"] == 0
+    np.testing.assert_array_equal(table["weight"][background], np.where(table["pt_0"][background] < 40, 2.0, 5.0))
+    assert Reweighting.read(tmp_path / "out" / "reweighting.json") == known
+
+
+def test_settings_reach_the_table(inputs: tuple[Path, Path], reference: ProcessSummary, tmp_path: Path) -> None:
+    def table(name: str, **settings: Any) -> Table:
+        process([inputs[0]], [], tmp_path / name, options(**settings))
+        return candidates.read(tmp_path / name / "candidates.parquet")
+
+    none = table("none", smearing="none", test_fraction=0.5)
+    np.testing.assert_array_equal(none["mass"], none["true_mass"])
+    assert 0.4 < none["is_test"].mean() < 0.6
+    shared = table("shared", smearing="shared", hold="eta", width=0.02)
+    ratios = [shared[f"pt_{slot}"] / shared[f"true_pt_{slot}"] for slot in (0, 1)]
+    np.testing.assert_allclose(*ratios)
+    assert ratios[0].std() == pytest.approx(0.02, rel=0.1)
+    np.testing.assert_allclose(shared["pz_0"] / shared["true_pz_0"], ratios[0])
+    assert not np.array_equal(table("seed", seed=4)["px_0"], table("other", seed=5)["px_0"])
+
+
+def test_a_failed_run_keeps_what_was_there(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    process([inputs[0]], [], tmp_path, options())
+    before = {path.name: sha256(path) for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match="given twice"):
+        process([inputs[0], inputs[0]], [], tmp_path, options())
+    assert {path.name: sha256(path) for path in tmp_path.iterdir()} == before
+
+
+def test_no_pair_in_a_data_set_is_said(tmp_path: Path) -> None:
+    electrons = write_lhe(tmp_path / "ee.lhe", [lhe_event((11, 30, 0, 5, 0), (-11, -30, 0, 5, 0))])
+    single = write_lhe(tmp_path / "mu.lhe", [lhe_event((13, 30 + i, 0, 5, 0)) for i in range(4)])
+    for files, counts in (([electrons], "events 1, two muons 0"), ([electrons, single], "events 5, two muons 0")):
+        with pytest.raises(InputError, match=rf"{files[-1]}: no event has a muon pair \(signal: {counts}"):
+            process(files, [], tmp_path / "out", options(cache=tmp_path / "cache"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_event_in_two_files_is_named(tmp_path: Path) -> None:
+    texts = toy_lhe_events(20)
+    files = [write_lhe(tmp_path / "a.lhe", texts[:12]), write_lhe(tmp_path / "b.lhe", texts[11:])]
+    with pytest.raises(InputError, match=r"run 1, luminosityBlock \d+, event \d+: this event is in the input twice"):
+        process(files, [], tmp_path / "out", options(cache=tmp_path / "cache"))
+    with pytest.raises(InputError, match=r"twice \(signal and background\)"):
+        process(files[:1], files[1:], tmp_path / "out", options(cache=tmp_path / "cache", reweighting_bins=1))
+    assert not (tmp_path / "out").exists()
+
+
+def test_output_that_cannot_be_written_is_named(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=str(tmp_path / "file")):
+        process([inputs[0]], [], tmp_path / "file", options())
+
+
+def test_a_part_that_is_not_there_is_an_incomplete_run(
+    inputs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = processing._run
+
+    def lose_a_part(*arguments: Any) -> dict[str, Any]:
+        result = original(*arguments)
+        next((arguments[2] / "parts").iterdir()).unlink()
+        return result
+
+    monkeypatch.setattr(processing, "_run", lose_a_part)
+    with pytest.raises(IncompleteRunError, match=r"has 0 of 2000 rows of .*signal.root: do all workers see"):
+        process([inputs[0]], [], tmp_path, options())
+
+
+def test_a_part_that_is_not_reported_is_an_incomplete_run(
+    inputs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = processing._run
+
+    def forget_a_part(*arguments: Any) -> dict[str, Any]:
+        result = original(*arguments)
+        result["parts"].popitem()
+        return result
+
+    monkeypatch.setattr(processing, "_run", forget_a_part)
+    with pytest.raises(IncompleteRunError, match="signal: 2000 pairs were found, 0 written"):
+        process([inputs[0]], [], tmp_path, options())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"chunksize": 0}, "chunk size must be at least 1"),
+        ({"reweighting_bins": 0}, "0 reweighting bins"),
+        ({"width": -1.0}, "smearing width"),
+        ({"test_fraction": 1.0}, "test fraction"),
+        ({"workers": 0}, "number of workers"),
+        ({"pair": "any"}, "pair order 'any'"),
+        ({"binning": "other"}, "binning 'other'"),
+    ],
+)
+def test_settings_that_cannot_be_used(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        ProcessOptions(**settings)
+
+
+def test_no_signal_and_no_such_reweighting(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no signal file"):
+        process([], [inputs[1]], tmp_path)
+    with pytest.raises(MissingInputError, match="no-such"):
+        process([inputs[0]], [], tmp_path, options(reweighting=tmp_path / "no-such.json"))
