@@ -16,7 +16,7 @@ from itertools import zip_longest
 from zmumu_hybrid.errors import LHEError
 from zmumu_hybrid.lhe.numerals import parse_decimal
 
-__all__ = ["LHEInit", "LHEProcess", "LHEWeight", "UnfinishedError", "decode", "line_at", "parse_preamble"]
+__all__ = ["LHEInit", "LHEProcess", "LHEWeight", "UnfinishedError", "decode", "excerpt", "line_at", "parse_preamble"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,11 @@ def line_at(text: bytes, position: int) -> int:
     return text.count(b"\n", 0, position) + 1
 
 
+def excerpt(text: bytes, position: int) -> str:
+    """Return the beginning of what stands at `position`, on one line and in quotes."""
+    return repr(decode(text[position : position + 40].partition(b"\n")[0].rstrip()))
+
+
 def _attributes(tag: bytes) -> dict[str, str]:
     """Return the attributes of a tag; in their values predefined entities are resolved."""
     return {
@@ -181,7 +186,7 @@ def _skip_prolog(text: bytes, name: str) -> tuple[int, str]:
         raise UnfinishedError("the tag <LesHouchesEvents>", position)
     raise LHEError(
         f"{name}: line {line_at(text, position)}: this is not a Les Houches Event file: "
-        f"{text[position : position + 40]!r} stands where <LesHouchesEvents> should; give a file that an event "
+        f"{excerpt(text, position)} stands where <LesHouchesEvents> should; give a file that an event "
         "generator wrote as LHE"
     )
 
@@ -313,7 +318,7 @@ def parse_preamble(text: bytes, name: str) -> tuple[LHEInit, int]:
             if tag is not None and tag[0].startswith((b"<event", b"</" + _ROOT)):
                 problem = "there is no <init> block before the events"
             else:
-                problem = f"{text[position : position + 40]!r} stands where <header> or <init> should"
+                problem = f"{excerpt(text, position)} stands where <header> or <init> should"
             raise LHEError(
                 f"{name}: line {line_at(text, position)}: {problem}: the file is damaged, copy or generate it again"
             )

@@ -15,12 +15,13 @@ from zmumu_hybrid.lhe.layout import (
     WEIGHT_FIELD,
     Found,
 )
+from zmumu_hybrid.lhe.numerals import parse_decimal
 
 __all__ = ["event_error", "truncated"]
 
 _FIELDS = (*EVENT_INTEGERS, *EVENT_FLOATS, *PARTICLE_INTEGERS, *PARTICLE_FLOATS)
-_TOKEN = re.compile(rb"[^ \t\r\n<]{1,40}|<[^ \t\r\n<>]{0,40}>?")
-_NOT_FINITE = re.compile(rb"[+-]?(?:nan|inf|[0-9.]+[ed+])", re.IGNORECASE)
+_TOKEN = re.compile(rb"[^ \t\r\n<]+|<[^ \t\r\n<>]*>?")
+_NOT_FINITE = re.compile(rb"[+-]?(?:nan|inf)", re.IGNORECASE)
 _REMEDY = "the file is damaged: copy or generate it again"
 
 
@@ -37,6 +38,15 @@ def _field(field: int, extra: int, weights: Sequence[str]) -> str:
     if field == WEIGHT_FIELD:
         return f"the weight {weights[extra]!r}"
     return _FIELDS[field] + (f" of particle {extra + 1}" if extra >= 0 else "")
+
+
+def _is_number(token: bytes) -> bool:
+    """Whether a token that is no finite number is a number at all: NaN, infinite, or too large."""
+    try:
+        parse_decimal(token)
+    except ValueError:
+        return _NOT_FINITE.match(token) is not None
+    return True
 
 
 def event_error(  # noqa: PLR0912
@@ -71,10 +81,10 @@ def event_error(  # noqa: PLR0912
     """
     match = _TOKEN.match(text, where)
     token = match[0] if match else text[where : where + 1]
-    value = repr(decode(token))
+    value = repr(decode(token[:40]))
     remedy = _REMEDY
     if found == Found.BAD_NUMBER:
-        kind = "a finite number" if _NOT_FINITE.match(token) else "a number"
+        kind = "a finite number" if _is_number(token) else "a number"
         what = f"{_field(field, extra, weights)} is {value}, not {kind}"
     elif found == Found.BAD_INTEGER:
         kind = "an integer of the allowed range" if token.lstrip(b"+-").isdigit() else "an integer"
@@ -103,6 +113,7 @@ def event_error(  # noqa: PLR0912
         what = f"the weight {weights[extra]!r} of the first event is missing"
         remedy = "all events of a file must have the same weights; split the file"
     else:
-        what = f"the weight {value} is not among those of the first event"
+        which = repr(decode(text[where:extra])) if found == Found.NEW_NAME else f"in place {extra + 1}"
+        what = f"the weight {which} is not among those of the first event"
         remedy = "all events of a file must have the same weights; split the file"
     return LHEError(f"{name}: event {event}, line {line}: {what}: {remedy}")

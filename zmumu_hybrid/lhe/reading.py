@@ -15,7 +15,7 @@ import numpy as np
 
 from zmumu_hybrid.errors import ConfigurationError, LHEError
 from zmumu_hybrid.lhe.columns import EventBuffer, WeightTable
-from zmumu_hybrid.lhe.header import LHEInit, UnfinishedError, line_at, parse_preamble
+from zmumu_hybrid.lhe.header import LHEInit, UnfinishedError, excerpt, line_at, parse_preamble
 from zmumu_hybrid.lhe.layout import WEIGHT_FIELD, Found, Kind, State
 from zmumu_hybrid.lhe.messages import event_error, truncated
 from zmumu_hybrid.lhe.numerals import parse_decimal
@@ -137,8 +137,8 @@ class LHEStream:
                 tail += piece
             if len(tail) + len(self._left) > _LONGEST_EVENT:
                 raise LHEError(
-                    f"{self.source.name}: line {self._lines + 1}: an event that begins here has no </event> within "
-                    f"{_LONGEST_EVENT >> 20} MiB: the file is damaged, copy or generate it again"
+                    f"{self.source.name}: line {self._lines + 1}: no event ends within {_LONGEST_EVENT >> 20} MiB from "
+                    "here: the file is damaged, copy or generate it again"
                 )
         yield b"".join((self._left, tail, b"\0")), True
 
@@ -273,8 +273,8 @@ class LHEStream:
         rest = text[end:]
         if rest and (last or not rest.startswith(b"<!--"[: len(rest)])):
             raise LHEError(
-                f"{self.source.name}: line {self._line(text, end)}: {rest[:40]!r} follows </LesHouchesEvents>: nothing "
-                "but comments may; if files were joined, give them one by one"
+                f"{self.source.name}: line {self._line(text, end)}: {excerpt(rest, 0)} follows </LesHouchesEvents>: "
+                "nothing but comments may; if files were joined, give them one by one"
             )
         self._lines += text.count(b"\n", 0, end)
         return rest

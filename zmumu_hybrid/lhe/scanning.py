@@ -350,10 +350,10 @@ def scan(data: Any, stop: int, columns: Columns, names: Names, state: Any) -> An
             if not (ends or is_tag(data, i, _GROUP) or is_tag(data, i, _GROUP_END)):
                 state[State.WHERE] = i
                 return Found.TEXT_BETWEEN_EVENTS
+            state[State.WHERE] = i
             i, found = skip_tag(data, i, stop)
             if found != Found.FINE:
-                state[State.WHERE] = i
-                return found
+                return Found.MORE if found == Found.MORE else Found.TEXT_BETWEEN_EVENTS
             if ends:
                 state[State.POSITION] = i
                 return Found.END

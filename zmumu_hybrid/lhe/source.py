@@ -113,7 +113,7 @@ class ByteSource:
         if not self._begun:
             self._begun = True
             while len(self._raw) < len(GZIP_MAGIC):
-                raw = self._read_raw(_RAW_BYTES)
+                raw = self._read_raw(min(_RAW_BYTES, self._piece_bytes))
                 if not raw:
                     break
                 self._raw += raw
