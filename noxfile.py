@@ -36,7 +36,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="uv", python="3.11")
 def minimums(session: nox.Session) -> None:
-    """The tests with the lowest versions that pyproject.toml allows."""
+    """Run the tests with the lowest versions that pyproject.toml allows."""
     groups = nox.project.dependency_groups(nox.project.load_toml(), "test")
     session.install("--resolution=lowest-direct", *groups, "-e", ".[all]")
     session.run("pytest", *session.posargs)
@@ -51,7 +51,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The benchmarks; each prints ratios measured in one run."""
+    """Run the benchmarks; each prints ratios measured in one run."""
     session.install(*CONSTRAINTS, *nox.project.dependency_groups(nox.project.load_toml(), "test"), "-e", ".[all]")
     for name in session.posargs or ["generate", "lhe_reading", "processing", "training"]:
         session.run("python", f"benchmarks/{name}.py")

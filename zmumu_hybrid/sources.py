@@ -143,7 +143,7 @@ def _root_content(path: Path) -> tuple[str, int, set[str]]:
         with uproot.open(path) as file:
             size, end = path.stat().st_size, file.file.fEND
             if size < end:
-                raise InputError(f"{path}: cut short: {size} of its {end} bytes are there; copy it again")
+                raise InputError(f"{path}: cut short: {size} of its {end} bytes are there; copy it again")  # noqa: TRY301
             name = _tree_name(path, file)
             tree = file[name]
             return name, int(tree.num_entries), set(tree.keys())
