@@ -282,7 +282,7 @@ TEXT = document(PLAIN_EVENT, PLAIN_EVENT)
 LINES = TEXT.count(b"\n")
 BROKEN_FILES = {
     "empty": (b"", ": the file is empty"),
-    "cut in the header": (TEXT[:300], ": line 3: the file ends inside the block <header> that begins here: it"),
+    "cut in the header": (TEXT[:300], ": line 3: the file ends inside the block <header>, on"),
     "cut in an event": (TEXT[: -len(FOOT) - 40], "line .*: the file ends inside event 2, before its </event>"),
     "cut between events": (TEXT[: -len(FOOT)], "line .*: the file ends after event 2, without </LesHouchesEvents>"),
     "cut in the last tag": (TEXT[: -len(FOOT) + 10], "'</LesHouch' stands after event 2, outside any event"),
@@ -327,7 +327,7 @@ def test_nothing_may_be_longer_than_the_limit(path: Path, monkeypatch: pytest.Mo
         read_compiled(path, 500, None)
     path.write_bytes(document(head=HEAD.replace("<note>", "<note>" + "x" * 9000)))
     with pytest.raises(
-        LHEError, match=r"the file ends inside the block <header> .*nothing before the events may be longer"
+        LHEError, match=r"the file ends inside the block <header>.*nothing before the events may be longer"
     ):
         read_compiled(path, 500, None)
 

@@ -93,7 +93,7 @@ class LHEInit:
 
 
 class UnfinishedError(Exception):
-    """The text ends inside `what`, which began at byte `position`; more of it is needed to go on."""
+    """The text ends inside `what`, which begins at byte `position`; more of it is needed to go on."""
 
     def __init__(self, what: str, position: int) -> None:
         super().__init__(what, position)
@@ -159,7 +159,7 @@ def _skip_filler(text: bytes, position: int) -> int:
         elif text.startswith(b"#", position):
             position = _LINE_COMMENT.match(text, position).end()  # type: ignore[union-attr]
         elif position == len(text) or b"<!--".startswith(text[position : position + 4]):
-            raise UnfinishedError("its head", position)
+            raise UnfinishedError("what stands before the events", position)
         else:
             return position
 

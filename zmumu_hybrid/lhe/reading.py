@@ -119,7 +119,7 @@ class LHEStream:
             problem = f"nothing before the events may be longer than {_LONGEST_EVENT >> 20} MiB"
         line = line_at(text, unfinished.position)
         raise LHEError(
-            f"{self.source.name}: line {line}: the file ends inside {unfinished.what} that begins here: {problem}"
+            f"{self.source.name}: line {line}: the file ends inside {unfinished.what}, on this line or later: {problem}"
         )
 
     def _texts(self) -> Iterator[tuple[bytes, bool]]:
