@@ -7,7 +7,7 @@ Lorentz invariants. Every other classifier has its place between or below them: 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal, get_args
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid import keys
+from zmumu_hybrid.candidates import SIGNAL
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.histograms import SLICES
 from zmumu_hybrid.kinematics import Floats
@@ -25,6 +26,8 @@ from zmumu_hybrid.optimal.density import LEAST_EVENTS
 from zmumu_hybrid.optimal.likelihood import quadrature_nodes
 from zmumu_hybrid.optimal.sample import Sample, read_sample, read_settings, resmear
 from zmumu_hybrid.progress import progress
+from zmumu_hybrid.reweighting import Reweighting
+from zmumu_hybrid.smearing import SmearingConfig
 
 __all__ = ["headroom", "limit"]
 
@@ -114,12 +117,13 @@ def limit(
     classifiers += [learn_classifier(learned.where(part), smearing, reweighting, cuts) for part in parts[1:]]
     with progress("optimal classifier", len(tried), unit="events", enabled=show_progress) as advance:
         scores = log_ratios(classifiers, tried.columns, advance=advance)
-    measured = [resmear(learned, smearing, reweighting, copy) for copy in range(_COPIES)]
+    pool = _measure_anew(learned, smearing, reweighting)
 
     def area(low: float, high: float) -> dict[str, Any] | None:
         """Return both areas for the events with a measured pT from `low` to below `high`; None if there are few."""
-        chosen = _between(tried, low, high)
-        ratios = [_mass_ratio([copy.where(part & _between(copy, low, high)) for copy in measured]) for part in parts]
+        in_slice = (pool["pt_0"] >= low) & (pool["pt_0"] < high)
+        ratios = [_mass_ratio(pool, in_slice & np.tile(part, _COPIES)) for part in parts]
+        chosen = (tried.pt_0 >= low) & (tried.pt_0 < high)
         inside = tried.where(chosen)
         fewest = min(np.count_nonzero(inside.signal), np.count_nonzero(~inside.signal))
         if fewest < LEAST_EVENTS or None in ratios:
@@ -142,16 +146,18 @@ def limit(
     }
 
 
-def _mass_ratio(copies: Sequence[Sample]) -> MassRatio | None:
-    """Learn the ratio in the measured mass from copies of a sample; None if there are too few events."""
-    mass, weight, signal = (
-        np.concatenate(arrays)
-        for arrays in zip(
-            *((copy.columns["mass"], copy.columns["weight"], copy.signal) for copy in copies), strict=True
-        )
-    )
-    used = weight != 0.0
-    if min(np.count_nonzero(used & signal), np.count_nonzero(used & ~signal)) < LEAST_EVENTS * len(copies):
+def _measure_anew(sample: Sample, smearing: SmearingConfig, reweighting: Reweighting | None) -> dict[str, Floats]:
+    """Return label, mass, weight and pt_0 of `_COPIES` measurements of each pair, one copy after the other."""
+    copies = [resmear(sample, smearing, reweighting, copy) for copy in range(_COPIES)]
+    pool = {name: np.concatenate([copy.columns[name] for copy in copies]) for name in ("label", "mass", "weight")}
+    return {**pool, "pt_0": np.concatenate([copy.pt_0 for copy in copies])}
+
+
+def _mass_ratio(pool: Mapping[str, Floats], rows: Bools) -> MassRatio | None:
+    """Learn the ratio in the measured mass from some rows of the copies; None if there are too few events."""
+    rows = rows & (pool["weight"] != 0.0)
+    mass, weight, signal = pool["mass"][rows], pool["weight"][rows], pool["label"][rows] == SIGNAL
+    if min(np.count_nonzero(signal), np.count_nonzero(~signal)) < LEAST_EVENTS * _COPIES:
         return None
     return fit_mass_ratio(mass[signal], mass[~signal], weight[signal], weight[~signal])
 
@@ -173,10 +179,6 @@ def _area(scores: Floats, sample: Sample, name: str, prefix: str) -> dict[str, f
         f"{start}statistical": statistical,
         f"{start}density": density,
     }
-
-
-def _between(sample: Sample, low: float, high: float) -> Bools:
-    return np.asarray((sample.pt_0 >= low) & (sample.pt_0 < high))
 
 
 def _count(sample: Sample) -> dict[str, int]:
