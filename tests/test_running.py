@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +33,9 @@ class Sums(ProcessorABC):
                 b"\xff".decode()
             if self._told == "die":
                 os.kill(os.getpid(), signal.SIGKILL)
-        elif self._told == "slow":
-            time.sleep(30)
+            if self._told.startswith("die unless ") and not Path(marker := self._told[11:]).exists():
+                Path(marker).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
         return {"events": {events.metadata["dataset"]: len(events)}, "pt": float(ak.sum(events.Muon.pt))}
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
@@ -115,6 +115,15 @@ def test_the_first_failure_ends_the_run(sources: list[Source], pool: Any) -> Non
 def test_a_worker_that_dies_is_an_incomplete_run(sources: list[Source]) -> None:
     with worker_pool(Workers("futures", 2)) as pool, pytest.raises(IncompleteRunError, match="its worker was lost"):
         run(sources[:1], Sums("die"), pool=pool, chunksize=30)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_dask_gives_the_chunks_of_a_dead_worker_to_another(sources: list[Source], tmp_path: Path) -> None:
+    with worker_pool(Workers("dask", 2)) as pool:
+        result = run(sources, Sums(f"die unless {tmp_path / 'died'}"), pool=pool, chunksize=30)
+    assert (tmp_path / "died").exists()
+    assert result["events"] == {"signal": 180, "background": 180}
+    assert result["pt"] == run(sources, Sums(), chunksize=30)["pt"]
 
 
 def test_a_file_that_changed_meanwhile_is_an_incomplete_run(sources: list[Source]) -> None:

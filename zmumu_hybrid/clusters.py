@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import signal
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -97,13 +101,37 @@ def worker_pool(config: Workers) -> Iterator[concurrent.futures.Executor | None]
 def _processes(workers: int) -> Iterator[concurrent.futures.Executor]:
     import loky
 
-    pool = loky.ProcessPoolExecutor(max_workers=workers)
+    pool = loky.ProcessPoolExecutor(max_workers=workers, initializer=_end_with_parent, initargs=(os.getpid(),))
     finished = False
     try:
+        with _interrupts_for_this_process_alone():
+            pool.submit(os.getpid)  # starts all workers
         yield pool
         finished = True
     finally:
         pool.shutdown(wait=True, kill_workers=not finished)
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process soon after the process `parent` has gone; a pool's own workers would wait for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _interrupts_for_this_process_alone() -> Iterator[None]:
+    """Let what is started in the block never see Ctrl-C, which this process then answers for all."""
+    resource_tracker.ensure_running()  # it would unblock the signal when it starts
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 @contextmanager
@@ -122,11 +150,11 @@ def _dask(config: Workers) -> Iterator[concurrent.futures.Executor]:
             cluster.scale(config.workers)
             client = stack.enter_context(distributed.Client(cluster))
         else:
-            cluster = stack.enter_context(
-                distributed.LocalCluster(
+            with _interrupts_for_this_process_alone():
+                cluster = distributed.LocalCluster(
                     n_workers=config.workers, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL"
                 )
-            )
+            stack.enter_context(cluster)
             client = stack.enter_context(distributed.Client(cluster))
         pool = client.get_executor(pure=False)
         try:
