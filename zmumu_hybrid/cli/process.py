@@ -98,7 +98,7 @@ def _show(summary: ProcessSummary) -> None:
     rows |= {"muons turned round": summary.reversed_muons}
     for title, numbers in rows.items():
         table.add_row(title, *(f"{numbers[name]:,}" for name in summary.cutflow))
-    console = Console()
+    console = Console(highlight=False)
     console.print(table)
     seconds = sum(summary.seconds.values())
     console.print(
