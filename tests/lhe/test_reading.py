@@ -332,6 +332,30 @@ def test_nothing_may_be_longer_than_the_limit(path: Path, monkeypatch: pytest.Mo
         read_compiled(path, 500, None)
 
 
+HOSTILE = {
+    "digits": document(PLAIN_EVENT.replace("30.0", "1" * 300_000 + "x")),
+    "digits of the exponent": document(PLAIN_EVENT.replace("30.0", "1e" + "1" * 300_000 + "x")),
+    "comments": document("<!-- " * 60_000),
+    "elements": document(PLAIN_EVENT.replace("</event>", "<a>" * 100_000)),
+    "quotes": document(PLAIN_EVENT.replace("</event>", "<a b='\"" * 50_000)),
+    "brackets": document("<" * 300_000),
+    "an attribute": document(head=HEAD.replace("<weight id='1002'>", "<weight " + "a" * 300_000 + ">")),
+    "many attributes": document(head=HEAD.replace("<weight id='1002'>", "<weight " + "a " * 150_000 + ">")),
+    "blocks": document(head=HEAD.replace("<initrwgt>", "<initrwgt>" * 30_000 + "<weight>")),
+    "a document type": b"<!DOCTYPE a [" + b"<!ENTITY b 'c\"" * 30_000 + document(PLAIN_EVENT),
+    "open comments": b"<!-- <!-- -" * 30_000,
+    "weights": document(with_weights(PLAIN_EVENT, "<rwgt>" + "<wgt id='a'>1</wgt>" * 30_000 + "</rwgt>")),
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_costs_no_more_than_its_length(path: Path, name: str) -> None:
+    with pytest.raises(LHEError) as caught:
+        read(path, HOSTILE[name])
+    assert len(str(caught.value)) < 500
+
+
 def test_missing_file_and_wrong_chunks(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="none: no such file"):
         read_lhe(tmp_path / "none")

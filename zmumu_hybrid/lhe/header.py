@@ -105,7 +105,7 @@ _SPACE = re.compile(rb"[ \t\r\n]*")
 _LINE_COMMENT = re.compile(rb"#(?:[^\n<]|<(?![A-Za-z/!?]))*")
 _ATTRIBUTES = rb"""(?:[ \t\r\n/](?:[^<>"']|"[^"<]*"|'[^'<]*')*)?"""
 _TAG = re.compile(rb"<(/?)([A-Za-z_][A-Za-z0-9_.:-]*)(" + _ATTRIBUTES + rb")>")
-_ATTRIBUTE = re.compile(rb"""([^ \t\r\n=/]+)[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')""")
+_ATTRIBUTE = re.compile(rb"""([^ \t\r\n=/]{1,100}+)[ \t\r\n]*+=[ \t\r\n]*+(?:"([^"]*)"|'([^']*)')""")
 _HIDDEN = re.compile(rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>", re.DOTALL)
 _DOCTYPE = re.compile(rb"""<!DOCTYPE(?:[^\[\]<>"']|"[^"]*"|'[^']*')*(?:\[(?:[^\]"']|"[^"]*"|'[^']*')*\])?[ \t\r\n]*>""")
 _ROOT = b"LesHouchesEvents"
@@ -233,7 +233,7 @@ def _weights_of_block(block: bytes, name: str) -> Iterator[LHEWeight]:
             group = "" if tag[1] else attributes.get("name", attributes.get("type", ""))
         elif tag[2] == b"weight" and not tag[1]:
             if "id" not in attributes:
-                raise LHEError(f"{name}: header: {decode(tag[0])!r} in <initrwgt> has no id: give each weight one")
+                raise LHEError(f"{name}: header: {excerpt(tag[0], 0)} in <initrwgt> has no id: give each weight one")
             text = b"" if tag[3].endswith(b"/") else block[tag.end() : following.start() if following else None]
             yield LHEWeight(attributes["id"], html.unescape(decode(text)).strip(), group)
 

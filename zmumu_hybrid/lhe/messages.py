@@ -113,7 +113,9 @@ def event_error(  # noqa: PLR0912
         what = f"the weight {weights[extra]!r} of the first event is missing"
         remedy = "all events of a file must have the same weights; split the file"
     else:
-        which = repr(decode(text[where:extra])) if found == Found.NEW_NAME else f"in place {extra + 1}"
+        which = (
+            repr(decode(text[where : min(extra, where + 80)])) if found == Found.NEW_NAME else f"in place {extra + 1}"
+        )
         what = f"the weight {which} is not among those of the first event"
         remedy = "all events of a file must have the same weights; split the file"
     return LHEError(f"{name}: event {event}, line {line}: {what}: {remedy}")

@@ -20,7 +20,7 @@ __all__ = ["BAD", "EXACT", "UNDECIDED", "parse_decimal", "read_decimal", "read_i
 EXACT, UNDECIDED, BAD = 0, 1, 2
 
 _SMALLEST_POWER, _LARGEST_POWER = -342, 308
-_DECIMAL = re.compile(rb"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[eEdD]([+-]?[0-9]+)|([+-][0-9]+))?")
+_DECIMAL = re.compile(rb"([+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++))(?:[eEdD]([+-]?[0-9]++)|([+-][0-9]++))?")
 
 
 def _powers_of_five() -> Any:

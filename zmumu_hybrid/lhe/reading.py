@@ -60,7 +60,7 @@ class LHEStream:
         If it cannot be opened.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, piece_bytes: int = 8 << 20, checksum: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, piece_bytes: int = 2 << 20, checksum: bool = False) -> None:
         self.source = ByteSource(path, piece_bytes=piece_bytes, checksum=checksum)
         self._pieces = self._read_ahead()
         self._events = 0

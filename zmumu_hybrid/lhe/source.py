@@ -46,7 +46,7 @@ class ByteSource:
         If there is no such file or it cannot be opened.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, piece_bytes: int = 8 << 20, checksum: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, piece_bytes: int = 2 << 20, checksum: bool = False) -> None:
         self.is_standard_input = os.fspath(path) == "-"
         self.name = "standard input" if self.is_standard_input else os.fspath(path)
         self.size: int | None = None
