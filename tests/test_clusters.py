@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import gc
+import os
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,40 @@ def test_a_package_that_is_not_installed_is_named(
         pytest.raises(MissingDependencyError, match=r"pip install 'zmumu-hybrid\[dask\]'"),
         worker_pool(Workers("dask", **settings)),
     ):
+        pass
+
+
+def batch_system(folder: Path, monkeypatch: pytest.MonkeyPatch, sbatch: str) -> Workers:
+    """Return workers of a Slurm whose sbatch is a shell script, in front of all other commands."""
+    for name, script in (("sbatch", sbatch), ("scancel", "exit 0")):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    path = folder / "slurm.yaml"
+    path.write_text("jobqueue: {slurm: {cores: 1, processes: 1, memory: 1GB}}")
+    return Workers("dask", jobqueue=path)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_jobs_of_a_batch_system_do_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = f'cp "$1" {tmp_path}/job.sh; echo "Submitted batch job 17"; sh {tmp_path}/job.sh > {tmp_path}/log 2>&1 &'
+    with worker_pool(batch_system(tmp_path, monkeypatch, copy)) as pool:
+        assert pool is not None
+        assert pool.submit(abs, -3).result(timeout=60) == 3
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_batch_system_that_refuses_the_jobs_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = batch_system(tmp_path, monkeypatch, 'echo "invalid partition" >&2; exit 1')
+    with pytest.raises(ConfigurationError, match="sbatch refused the jobs: invalid partition"), worker_pool(workers):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_machine_without_the_batch_system_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = batch_system(tmp_path, monkeypatch, "")
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    with pytest.raises(ConfigurationError, match="there is no command sbatch here"), worker_pool(workers):
         pass
 
 

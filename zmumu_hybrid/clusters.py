@@ -6,7 +6,9 @@ Each choice is a `concurrent.futures` pool (or None for this process) that lives
 from __future__ import annotations
 
 import concurrent.futures
+import logging
 import os
+import shutil
 import signal
 import threading
 import time
@@ -147,12 +149,12 @@ def _dask(config: Workers) -> Iterator[concurrent.futures.Executor]:
             client = stack.enter_context(_connect(config))
         elif config.jobqueue:
             cluster = stack.enter_context(jobqueue_cluster(config.jobqueue))
-            cluster.scale(config.workers)
+            _submit_jobs(cluster, config)
             client = stack.enter_context(distributed.Client(cluster))
         else:
             with _interrupts_for_this_process_alone():
                 cluster = distributed.LocalCluster(
-                    n_workers=config.workers, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL"
+                    n_workers=config.workers, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL"
                 )
             stack.enter_context(cluster)
             client = stack.enter_context(distributed.Client(cluster))
@@ -231,6 +233,46 @@ def jobqueue_cluster(path: str | os.PathLike[str]) -> Any:
         if isinstance(error, ZmumuError):
             raise
         raise ConfigurationError(f"{path}: {name} refuses these options: {_first_line(error)}") from error
+
+
+def _submit_jobs(cluster: Any, config: Workers) -> None:
+    """Submit the jobs of a cluster and see that the batch system took them; it would be waited for without end."""
+    command = cluster.job_cls.submit_command
+    if shutil.which(command) is None:
+        raise ConfigurationError(
+            f"{config.jobqueue}: there is no command {command} here: run this where jobs are submitted"
+        )
+    with _logged_errors("tornado.application") as errors:
+        cluster.scale(config.workers)
+        while len(cluster.workers) < len(cluster.worker_spec):
+            time.sleep(0.05)
+        refused = any(job.status.name == "created" for job in cluster.workers.values())
+        deadline = time.monotonic() + 1
+        while refused and not errors and time.monotonic() < deadline:
+            time.sleep(0.05)
+    if refused:
+        for job in cluster.workers.values():
+            job.status = type(job.status).closed  # there is nothing to cancel
+        said = str(errors[0]).split("stderr:")[-1].strip() if errors else ""
+        raise ConfigurationError(f"{config.jobqueue}: {command} refused the jobs: {' '.join(said.split())}")
+
+
+@contextmanager
+def _logged_errors(logger_name: str) -> Iterator[list[BaseException]]:
+    """Collect the exceptions that a logger is told of, instead of having them printed."""
+    errors: list[BaseException] = []
+
+    def collect(record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[1] is not None:
+            errors.append(record.exc_info[1])
+        return False
+
+    logger = logging.getLogger(logger_name)
+    logger.addFilter(collect)
+    try:
+        yield errors
+    finally:
+        logger.removeFilter(collect)
 
 
 def _first_line(error: BaseException) -> str:
