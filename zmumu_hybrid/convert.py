@@ -31,7 +31,7 @@ Kind = Literal["lhe", "root", "parquet"]
 _VERSION = 1
 """To be raised whenever the same input gives another file, so that what is in caches is made again."""
 
-_EVENTS_PER_BASKET = 100_000
+_EVENTS_PER_BASKET = 50_000
 _CACHED_FILE, _CACHED_NOTE = "events.root", "entry.json"
 _HEAD_BYTES = 1 << 16
 _FOREIGN = (
