@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from zmumu_hybrid import candidates, provenance
+from zmumu_hybrid.optimal import headroom
 from zmumu_hybrid.study.claims import judge
 from zmumu_hybrid.study.journal import Journal
 from zmumu_hybrid.study.scales import SMALL, Scale
@@ -85,8 +86,7 @@ def describe_ensemble(
         "uncertainty": uncertainty,
     }
     if limit is not None:
-        ceiling = limit["invariant_ceiling"]
-        described["headroom"] = (mean - ceiling) / (limit["auc"] - ceiling)
+        described["headroom"] = headroom(mean, limit)
     return described
 
 
