@@ -11,12 +11,13 @@ from __future__ import annotations
 import concurrent.futures
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from coffea.nanoevents import BaseSchema
 from coffea.processor import ProcessorABC, Runner, accumulate
-from coffea.processor.executor import ExecutorBase
+from coffea.processor.executor import ExecutorBase, WorkItem
 
 from zmumu_hybrid.errors import IncompleteRunError, ZmumuError
 from zmumu_hybrid.progress import progress
@@ -172,7 +173,8 @@ def run(
     pool : concurrent.futures.Executor, optional
         See `PoolExecutor`.
     chunksize : int
-        About how many entries a chunk has.
+        About how many entries a chunk has. The chunks of a ROOT file end where its clusters do, so that none is
+        decompressed twice, unless a cluster alone is larger than that.
     schema : coffea schema
         How columns become events.
     show_progress : bool
@@ -200,6 +202,7 @@ def run(
                     schema=schema,
                     metadata_cache={},
                     skipbadfiles=False,
+                    align_clusters=format_ == "root",
                 )
                 parts.append(_run_format(chosen, processor, runner))
     return accumulate(parts)
@@ -211,10 +214,17 @@ def _run_format(sources: Sequence[Source], processor: ProcessorABC, runner: Runn
     for source in sources:
         dataset = fileset.setdefault(source.dataset, {"files": {}, "metadata": {"label": source.dataset}})
         dataset["files"][str(source.readable)] = source.tree
-    requested = list(runner.preprocess(fileset))
+    requested = [piece for item in runner.preprocess(fileset) for piece in _split(item, runner.chunksize)]
     result = runner.run(requested, processor)
     _check_complete(sources, requested, result["processed"])
     return result["out"]
+
+
+def _split(item: WorkItem, chunksize: int) -> list[WorkItem]:
+    """Cut a chunk that is much larger than asked, as whole clusters of a ROOT file may be, into equal ones."""
+    pieces = max(round(len(item) / chunksize), 1)
+    edges = [item.entrystart + len(item) * index // pieces for index in range(pieces + 1)]
+    return [replace(item, entrystart=start, entrystop=stop) for start, stop in pairwise(edges)]
 
 
 def _check_complete(sources: Sequence[Source], requested: Iterable[Any], processed: set[Any]) -> None:
