@@ -103,7 +103,12 @@ def worker_pool(config: Workers) -> Iterator[concurrent.futures.Executor | None]
 def _processes(workers: int) -> Iterator[concurrent.futures.Executor]:
     import loky
 
-    pool = loky.ProcessPoolExecutor(max_workers=workers, initializer=_end_with_parent, initargs=(os.getpid(),))
+    pool = loky.ProcessPoolExecutor(
+        max_workers=workers,
+        initializer=_end_with_parent,
+        initargs=(os.getpid(),),
+        env={"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"},  # what the allocators of arrays keep is no leak
+    )
     finished = False
     try:
         with _interrupts_for_this_process_alone():
