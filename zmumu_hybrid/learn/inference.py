@@ -14,7 +14,7 @@ from zmumu_hybrid.learn.networks import Features, Network, build
 
 __all__ = ["CHUNK", "fold", "logits"]
 
-CHUNK = 2048
+CHUNK = 1024
 """Events that go through a network at once: their activations stay in a core's cache."""
 
 

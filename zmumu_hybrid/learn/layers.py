@@ -42,9 +42,9 @@ class StackedLinear(nn.Module):
             drawn = torch.empty(shape, dtype=torch.float32).uniform_(-bound, bound, generator=generator)
             parameter[member].copy_(drawn.mT.reshape(parameter[member].shape))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y of shape (M, R, outputs) for x of shape (M, R, inputs)."""
-        return affine(x, self.weight, self.bias)
+    def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
+        """Return y, or its positive part, of shape (M, R, outputs) for x of shape (M, R, inputs)."""
+        return affine(x, self.weight, self.bias, relu=relu)
 
 
 class StackedBatchNorm(nn.Module):
@@ -130,14 +130,13 @@ class Mlp(nn.Module):
         x = x.reshape(x.shape[0], -1, x.shape[-1])
         last = len(self.linears) - 1
         for place, linear in enumerate(self.linears):
-            x = linear(x)
-            if place < last:
-                x = self._normalise(place, x).relu()
+            if self.norms and place < last:
+                x = self._normalise(place, linear(x)).relu()
+            else:
+                x = linear(x, relu=place < last)
         return x.reshape(*shape, self.widths[-1])
 
     def _normalise(self, place: int, x: Tensor) -> Tensor:
-        if not self.norms:
-            return x
         norm = self.norms[place]
         if self.particles is None:
             return norm(x)  # type: ignore[no-any-return]

@@ -44,14 +44,16 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     return _ONEDNN(a, b.t(), None, "none", (), "")  # type: ignore[no-any-return]
 
 
-def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return x W + b for every member.
+def affine(x: Tensor, weight: Tensor, bias: Tensor, *, relu: bool = False) -> Tensor:
+    """Return x W + b for every member, or its positive part.
 
     Parameters
     ----------
     x : Tensor, shape (M, R, I)
     weight : Tensor, shape (M, I, O)
     bias : Tensor, shape (M, O)
+    relu : bool
+        Whether negative results become zero.
 
     Returns
     -------
@@ -59,6 +61,8 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """
     plain = _ONEDNN is not None and x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_grad_enabled()
     if plain and large(x.shape[1], x.shape[2], weight.shape[2]):
-        parts = zip(x, weight, bias, strict=True)
-        return torch.stack([_ONEDNN(a, w.t(), b, "none", (), "") for a, w, b in parts])
-    return torch.baddbmm(bias.unsqueeze(1), x, weight)
+        after = "relu" if relu else "none"
+        parts = [_ONEDNN(a, w.t(), b, after, (), "") for a, w, b in zip(x, weight, bias, strict=True)]
+        return torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
+    y = torch.baddbmm(bias.unsqueeze(1), x, weight)
+    return y.relu() if relu else y
