@@ -8,6 +8,7 @@ is found early and named.
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +133,7 @@ def _parquet_content(path: Path) -> tuple[int, set[str]]:
         with pq.ParquetFile(path) as file:
             return file.metadata.num_rows, set(file.schema_arrow.names)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: not a readable Parquet file: {_first_line(error)}") from error
+        raise InputError(f"{path}: not a readable Parquet file: {_brief(error)}") from error
 
 
 def _root_content(path: Path) -> tuple[str, int, set[str]]:
@@ -150,7 +151,7 @@ def _root_content(path: Path) -> tuple[str, int, set[str]]:
     except ZmumuError:
         raise
     except Exception as error:  # uproot raises whatever the bytes lead it to
-        raise InputError(f"{path}: not a readable ROOT file: {type(error).__name__}: {_first_line(error)}") from error
+        raise InputError(f"{path}: not a readable ROOT file: {_brief(error)}") from error
 
 
 def _tree_name(path: Path, file: Any) -> str:
@@ -165,5 +166,6 @@ def _tree_name(path: Path, file: Any) -> str:
     return names[0]
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _brief(error: BaseException) -> str:
+    """Return the type and the beginning of the message of another library's error, on one line."""
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 200, placeholder=" ...")
