@@ -1,8 +1,8 @@
 """The candidate table in pieces: what each chunk writes, and their merger into one sorted table in bounded memory.
 
-A part is a sorted Parquet file that one chunk has written whole. Parts are merged by a streaming k-way merge: of
-every part one block of rows is held, and rows leave in order as soon as no block can still bring an earlier one.
-Which rows a part holds and how many parts there are does not show in the result.
+A part is a sorted Parquet file that one chunk has written whole. The merger goes through ranges of event numbers, each
+about as many rows as fit well into memory, and takes from every part, block by block, the rows of a range. Which rows a
+part holds and how many parts there are does not show in the result.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ __all__ = ["SORT_KEY", "merge_parts", "read_columns", "sort_table", "write_part"
 SORT_KEY = ("run", "luminosityBlock", "event", "label", "px_0", "py_0", "pz_0")
 """The order of rows. The momentum decides between events of different samples that were given the same number."""
 
-_BLOCK = 16_384
+_IDENTITY = SORT_KEY[:3]
+_BLOCK = 4096
 _GROUP = 131_072
 
 
@@ -66,48 +67,42 @@ def read_columns(parts: Iterable[Path], names: Sequence[str]) -> Table:
 
 
 class _Cursor:
-    """One part on its way through the merger: the block of rows that is held, and what follows it."""
+    """One part on its way through the merger: the rows that are held, and the blocks that follow them."""
 
     def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path)
-        self._groups = iter(range(self._file.num_row_groups))
-        self.block: Table = {}
-        self.last = False
-        self._left = self._file.num_row_groups
-        self.advance()
+        self._path = path
+        self._metadata = pq.read_metadata(path)
+        self._following = iter(range(self._metadata.num_row_groups))
+        self._block: Table = {}
 
-    def advance(self) -> None:
-        """Hold the next block; `block` is empty after the last."""
-        group = next(self._groups, None)
-        if group is None:
-            self._file.close()
-            self.block = {}
-            return
-        self._left -= 1
-        table = self._file.read_row_group(group, use_threads=False)
-        self.block = {name: table[name].to_numpy() for name in table.column_names}
+    def take(self, boundary: tuple[int, ...] | None) -> Iterator[Table]:
+        """Yield the rows that are left up to the event `boundary`, all of them if it is None."""
+        while self._rows or self._advance():
+            count = self._rows if boundary is None else bisect_right(range(self._rows), boundary, key=self._event)
+            yield {name: values[:count] for name, values in self._block.items()}
+            self._block = {name: values[count:] for name, values in self._block.items()}
+            if self._rows:
+                return
 
     @property
-    def more(self) -> bool:
-        """Whether blocks follow the one that is held."""
-        return self._left > 0
+    def _rows(self) -> int:
+        return len(self._block["run"]) if self._block else 0
 
-    def key(self, row: int) -> tuple[Any, ...]:
-        return tuple(self.block[name][row] for name in SORT_KEY)
+    def _event(self, row: int) -> tuple[int, ...]:
+        return tuple(self._block[name][row] for name in _IDENTITY)
 
-    def __len__(self) -> int:
-        return len(self.block["run"]) if self.block else 0
-
-    def take(self, boundary: tuple[Any, ...] | None) -> Table:
-        """Remove and return the rows up to `boundary`, all of them if it is None."""
-        count = len(self) if boundary is None else bisect_right(range(len(self)), boundary, key=self.key)
-        taken = {name: values[:count] for name, values in self.block.items()}
-        self.block = {name: values[count:] for name, values in self.block.items()}
-        return taken
+    def _advance(self) -> bool:
+        group = next(self._following, None)
+        if group is None:
+            return False
+        with pq.ParquetFile(self._path, metadata=self._metadata) as file:  # more parts than files may be open
+            table = file.read_row_group(group, use_threads=False)
+        self._block = {name: table[name].to_numpy() for name in table.column_names}
+        return True
 
 
-def merge_parts(parts: Iterable[Path]) -> Iterator[Table]:
-    """Yield the rows of all parts in the order of `SORT_KEY`, in tables of some hundred thousand rows.
+def merge_parts(parts: Sequence[Path]) -> Iterator[Table]:
+    """Yield the rows of all parts in the order of `SORT_KEY`, in tables of about a hundred thousand rows.
 
     Raises
     ------
@@ -115,36 +110,32 @@ def merge_parts(parts: Iterable[Path]) -> Iterator[Table]:
         If an event is there twice; the message names it.
     """
     cursors = [_Cursor(path) for path in parts]
-    ready: list[Table] = []
-    rows = 0
-    former: Table | None = None
-    while cursors:
-        boundary = min((cursor.key(-1) for cursor in cursors if cursor.more), default=None)
-        step = sort_table(_concatenated([cursor.take(boundary) for cursor in cursors]))
-        _refuse_duplicates(step if former is None else _concatenated([former, step]))
-        former = {name: values[-1:] for name, values in step.items()}
-        ready.append(step)
-        rows += len(step["run"])
-        if rows >= _GROUP:
-            yield _concatenated(ready)
-            ready, rows = [], 0
-        for cursor in cursors:
-            if not len(cursor):
-                cursor.advance()
-        cursors = [cursor for cursor in cursors if len(cursor)]
-    if ready:
-        yield _concatenated(ready)
+    for boundary in [*_boundaries(parts), None]:
+        taken = [table for cursor in cursors for table in cursor.take(boundary)]
+        if taken:
+            table = sort_table({name: np.concatenate([each[name] for each in taken]) for name in taken[0]})
+            _refuse_duplicates(table)
+            yield table
 
 
-def _concatenated(tables: Sequence[Table]) -> Table:
-    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+def _boundaries(parts: Iterable[Path]) -> list[tuple[int, ...]]:
+    """Return event identities that divide the rows of all parts into ranges of about `_GROUP` rows, ascending."""
+    step = max(_BLOCK // 4, 1)
+    sampled: Table = {}
+    for part in parts:
+        table = read_columns([part], _IDENTITY)
+        for name, values in table.items():
+            sampled[name] = np.append(sampled.get(name, values[:0]), values[step - 1 :: step])
+    order = np.lexsort([sampled[name] for name in reversed(_IDENTITY)]) if sampled else np.array([], int)
+    chosen = order[_GROUP // step - 1 :: _GROUP // step]
+    return list(zip(*(sampled[name][chosen].tolist() for name in _IDENTITY), strict=True)) if len(chosen) else []
 
 
 def _refuse_duplicates(table: Table) -> None:
     """Raise `InputError` if two neighbours are the same event: same number and same momentum before smearing."""
     true = ("true_px_0", "true_py_0", "true_pz_0")
     momentum: Sequence[str] = true if true[0] in table else SORT_KEY[4:]
-    same = _same_as_next(table, np.arange(len(table["run"])), [*SORT_KEY[:3], *momentum])
+    same = _same_as_next(table, np.arange(len(table["run"])), [*_IDENTITY, *momentum])
     if same.any():
         row = int(np.argmax(same))
         datasets = [name for name, label in LABELS.items() if label in table["label"][row : row + 2]]

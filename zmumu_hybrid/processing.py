@@ -275,7 +275,7 @@ def _weights(
     return final_weights(table["label"], table["is_test"], table["pt_0"], table["gen_weight"], reweighting)
 
 
-def _write_results(parts: Iterable[Path], reweighting: Reweighting | None, staging: Path) -> None:
+def _write_results(parts: Sequence[Path], reweighting: Reweighting | None, staging: Path) -> None:
     """Write the merged table and the histograms that are filled from it."""
     filled = histograms.make()
     write_table(_finished(parts, reweighting, filled), staging / "candidates.parquet")
@@ -283,7 +283,7 @@ def _write_results(parts: Iterable[Path], reweighting: Reweighting | None, stagi
     histograms.write_root(filled, staging / "histograms.root")
 
 
-def _finished(parts: Iterable[Path], reweighting: Reweighting | None, filled: dict[str, Any]) -> Iterator[Table]:
+def _finished(parts: Sequence[Path], reweighting: Reweighting | None, filled: dict[str, Any]) -> Iterator[Table]:
     """Yield the table in order, with its final weights, filling histograms on the way."""
     for table in merge_parts(parts):
         table["weight"], _ = _weights(table, reweighting)
