@@ -152,9 +152,9 @@ def trees(learned: Sample, tried: Sample, classifier: OptimalClassifier) -> None
         label, weight = sample.signal, sample.columns["weight"]
         optimal = replace(classifier, smearing=smearing, reweighting=reweighting).log_ratio(sample.columns)
         best = weighted_auc(optimal, label, weight)
-        copies = [resmear(learned, smearing, reweighting, copy) for copy in range(20, 24)]
+        copies = [resmear(learned, smearing, reweighting, copy) for copy in range(20, 22)]
         model = HistGradientBoostingClassifier(
-            max_iter=400, learning_rate=0.08, max_leaf_nodes=48, min_samples_leaf=400, random_state=1
+            max_iter=200, learning_rate=0.08, max_leaf_nodes=48, min_samples_leaf=400, random_state=1
         )
         x = np.concatenate([features(copy) for copy in copies])
         model.fit(
