@@ -82,5 +82,5 @@ def test_the_optimiser_is_torchs() -> None:
         parameter.grad = torch.from_numpy(gradient)
         optimizer.step()
         numbers = (1e-2 / (1 - 0.9**step), 1 - 1e-2 * 0.1, 0.9, 0.999, 1e-8, (1 - 0.999**step) ** -0.5)
-        kernels.adamw(value, gradient, first, second, *(np.float32(number) for number in numbers))
+        kernels.adamw((value,), (gradient,), (first,), (second,), np.array(numbers, np.float32))
     np.testing.assert_allclose(value, parameter.detach(), rtol=1e-5, atol=1e-6)

@@ -15,7 +15,15 @@ import numba
 import numpy as np
 from numba.extending import overload
 
-__all__ = ["adamw", "binary_cross_entropy", "narrow", "normalise", "normalise_backward"]
+__all__ = [
+    "adamw",
+    "binary_cross_entropy",
+    "narrow",
+    "normalise",
+    "normalise_backward",
+    "pool",
+    "pool_backward",
+]
 
 Function = TypeVar("Function", bound=Callable[..., object])
 Matrix = np.ndarray[Any, Any]
@@ -193,39 +201,103 @@ def binary_cross_entropy(logits: Matrix, labels: Matrix, weights: Matrix, gradie
 
 @_compiled
 def adamw(
-    value: Matrix,
-    gradient: Matrix,
-    first: Matrix,
-    second: Matrix,
-    rate: Any,
-    decay: Any,
-    beta1: Any,
-    beta2: Any,
-    epsilon: Any,
-    root: Any,
+    values: tuple[Matrix, ...],
+    gradients: tuple[Matrix, ...],
+    first: tuple[Matrix, ...],
+    second: tuple[Matrix, ...],
+    constants: Matrix,
 ) -> None:
-    """Take one step of AdamW (Loshchilov, Hutter, arXiv:1711.05101) in place, on arrays of shape (R, C).
+    """Take one step of AdamW (Loshchilov, Hutter, arXiv:1711.05101) in place.
 
     Parameters
     ----------
-    value, gradient, first, second : (R, C)
-        The parameters, their gradient, and its running mean and mean square.
-    rate : float
-        Learning rate divided by 1 - beta1^t.
-    decay : float
-        1 - learning rate x weight decay.
-    beta1, beta2, epsilon : float
-    root : float
+    values, gradients, first, second : tuples of (R, C)
+        The parameters, their gradients, and the running means and mean squares of these.
+    constants : (6,)
+        Learning rate divided by 1 - beta1^t; 1 - learning rate x weight decay; beta1; beta2; epsilon;
         1 / sqrt(1 - beta2^t).
     """
-    rows, width = value.shape
-    one = value.dtype.type(1)
+    rate, decay, beta1, beta2, epsilon, root = constants
+    one = constants.dtype.type(1)
     keep1, keep2 = one - beta1, one - beta2
+    for k in range(len(values)):
+        value, gradient, mean, square = values[k], gradients[k], first[k], second[k]
+        rows, width = value.shape
+        for i in range(rows):
+            for j in range(width):
+                g = _float(gradient[i, j])
+                m = mean[i, j] + keep1 * (g - mean[i, j])
+                v = beta2 * square[i, j] + keep2 * g * g
+                mean[i, j] = m
+                square[i, j] = v
+                value[i, j] = value[i, j] * decay - rate * m / (np.sqrt(v) * root + epsilon)
+
+
+@_compiled
+def pool(general: Matrix, symmetric: Matrix, side: Matrix, variant: int, weights: Matrix, out: Matrix) -> None:
+    """Join the latents of a hybrid.
+
+    Parameters
+    ----------
+    general, symmetric : (B, L)
+        The latents g and s.
+    side : (B, 2) or (B, 1)
+        Output of the gate; for variant 3 the pT instead.
+    variant : int
+        Place of the pooling in `zmumu_hybrid.learn.configuration.POOLINGS`.
+    weights : (B, 2)
+        Is given the softmax of the gate, but not for variant 3.
+    out : (B, L), (B, 2 L) or (B, 2 L + 1)
+        Is given what the classifier reads.
+    """
+    rows, width = general.shape
+    one = weights.dtype.type(1)
     for i in range(rows):
+        w, r = one, one
+        if variant < 3:
+            top = max(side[i, 0], side[i, 1])
+            w, r = np.exp(side[i, 0] - top), np.exp(side[i, 1] - top)
+            w, r = w / (w + r), r / (w + r)
+            weights[i, 0], weights[i, 1] = w, r
+        if variant == 0:
+            for j in range(width):
+                out[i, j] = w * general[i, j] + r * symmetric[i, j]
+            continue
+        if variant > 1:
+            out[i, 2 * width] = w if variant == 2 else side[i, 0]
+            w, r = one, one
         for j in range(width):
-            g = _float(gradient[i, j])
-            m = first[i, j] + keep1 * (g - first[i, j])
-            v = beta2 * second[i, j] + keep2 * g * g
-            first[i, j] = m
-            second[i, j] = v
-            value[i, j] = value[i, j] * decay - rate * m / (np.sqrt(v) * root + epsilon)
+            out[i, j] = w * general[i, j]
+            out[i, width + j] = r * symmetric[i, j]
+
+
+@_compiled
+def pool_backward(
+    gradient: Matrix,
+    general: Matrix,
+    symmetric: Matrix,
+    weights: Matrix,
+    variant: int,
+    general_gradient: Matrix,
+    symmetric_gradient: Matrix,
+    gate_gradient: Matrix,
+) -> None:
+    """Give the gradients of `pool` with respect to both latents and the output of the gate, from that of its result."""
+    rows, width = general.shape
+    zero, one = weights.dtype.type(0), weights.dtype.type(1)
+    offset = 0 if variant == 0 else width
+    for i in range(rows):
+        along_w, along_r = zero, zero
+        w, r = (weights[i, 0], weights[i, 1]) if variant < 2 else (one, one)
+        if variant < 2:
+            for j in range(width):
+                along_w += gradient[i, j] * general[i, j]
+                along_r += gradient[i, offset + j] * symmetric[i, j]
+        if variant == 2:
+            along_w = gradient[i, 2 * width]
+        for j in range(width):
+            general_gradient[i, j] = w * gradient[i, j]
+            symmetric_gradient[i, j] = r * gradient[i, offset + j]
+        if variant < 3:
+            slope = weights[i, 0] * weights[i, 1] * (along_w - along_r)
+            gate_gradient[i, 0], gate_gradient[i, 1] = slope, -slope
