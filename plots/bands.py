@@ -37,6 +37,7 @@ def draw_bands(
     looks: Mapping[str, style.Look],
     optimal: Limit | None = None,
     ceiling: Limit | None = None,
+    scored: Mapping[str, float] | None = None,
     columns: int = 3,
     title: str | None = None,
 ) -> dict[str, Any]:
@@ -55,6 +56,9 @@ def draw_bands(
     optimal, ceiling : (float, float), optional
         The best possible value of `y`, and the best of any function of Lorentz invariants, with their uncertainties:
         horizontal lines.
+    scored : mapping of str to float, optional
+        By the name of the model what it reaches on independent events: goes into the legend, with its headroom if both
+        limits are given.
     columns : int
         Of the legend.
     title : str, optional
@@ -80,7 +84,13 @@ def draw_bands(
             raise InputError(f"{name}: {error}") from error
         marker = "o" if drawn.x.size <= 15 else ""
         (artists[name],) = ax.plot(
-            drawn.x, drawn.mean, color=look.color, linestyle=look.dash, marker=marker, markersize=5, label=look.label
+            drawn.x,
+            drawn.mean,
+            color=look.color,
+            linestyle=look.dash,
+            marker=marker,
+            markersize=5,
+            label=look.label + _reached((scored or {}).get(name), optimal, ceiling),
         )
         if drawn.values.shape[0] > 1:
             low, high = drawn.mean - drawn.spread, drawn.mean + drawn.spread
@@ -97,3 +107,12 @@ def draw_bands(
     ax.set_ylabel(LABELS.get(y, y))
     artists["legend"] = style.legend(ax, columns=columns, location="upper center", title=title)
     return artists
+
+
+def _reached(value: float | None, optimal: Limit | None, ceiling: Limit | None) -> str:
+    """Return a value and its headroom for a legend."""
+    if value is None:
+        return ""
+    if optimal is None or ceiling is None:
+        return f"  {value:.4f}"
+    return f"  {value:.4f} ({100 * (value - ceiling[0]) / (optimal[0] - ceiling[0]):.0f}%)"

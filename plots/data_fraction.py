@@ -24,6 +24,9 @@ def draw(
     optimal: Limit | None = None,
     ceiling: Limit | None = None,
     events: int | None = None,
+    scored: Mapping[str, float] | None = None,
+    columns: int = 3,
+    title: str | None = None,
 ) -> style.Drawing:
     """Draw a metric after training against the fraction of the data set.
 
@@ -41,6 +44,10 @@ def draw(
         The best possible value and the best of any function of Lorentz invariants, with their uncertainties.
     events : int, optional
         Events in the whole data set, for the axis label.
+    scored : mapping of str to float, optional
+        What each model reaches with all events, for the legend; see `zmumu_hybrid.plots.bands.draw_bands`.
+    columns, title
+        Of the legend.
 
     Raises
     ------
@@ -50,7 +57,16 @@ def draw(
     with style.canvas(ax) as panels:
         (panel,) = panels
         artists = draw_bands(
-            panel, models, x="fraction", y=metric, looks=style.MODELS, optimal=optimal, ceiling=ceiling
+            panel,
+            models,
+            x="fraction",
+            y=metric,
+            looks=style.MODELS,
+            optimal=optimal,
+            ceiling=ceiling,
+            scored=scored,
+            columns=columns,
+            title=title,
         )
         panel.set_xlabel("Fraction of the data set" + ("" if events is None else f" ({events:,} events)"))
         style.note(panel, note)

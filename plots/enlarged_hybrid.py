@@ -23,6 +23,8 @@ def draw(
     metric: str = "auc",
     optimal: Limit | None = None,
     ceiling: Limit | None = None,
+    scored: Mapping[str, float] | None = None,
+    columns: int = 3,
     title: str | None = "Large data set",
 ) -> style.Drawing:
     """Draw a metric against the epoch for the enlarged hybrid, the PFN and the invariant network.
@@ -33,7 +35,7 @@ def draw(
         For "enlarged", "pfn" and "invariant" a tidy table with the columns "member", "epoch" and `metric`.
     ax : matplotlib.axes.Axes, optional
         Where to draw; without it a figure is made.
-    note, metric, optimal, ceiling, title
+    note, metric, optimal, ceiling, scored, columns, title
         As for `zmumu_hybrid.plots.learning_curves.draw_panel`.
 
     Raises
@@ -42,5 +44,13 @@ def draw(
         If a table has no such column, or two rows for one member and epoch.
     """
     return learning_curves.draw_panel(
-        models, ax, note=note, metric=metric, optimal=optimal, ceiling=ceiling, title=title
+        models,
+        ax,
+        note=note,
+        metric=metric,
+        optimal=optimal,
+        ceiling=ceiling,
+        title=title,
+        scored=scored,
+        columns=columns,
     )

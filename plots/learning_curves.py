@@ -25,6 +25,7 @@ def draw_panel(
     ceiling: Limit | None = None,
     title: str | None = None,
     looks: Mapping[str, style.Look] = style.MODELS,
+    scored: Mapping[str, float] | None = None,
     columns: int = 3,
 ) -> style.Drawing:
     """Draw one panel: a metric against the epoch, a line and a band for every model.
@@ -46,6 +47,8 @@ def draw_panel(
         Of the legend.
     looks : mapping of str to Look
         Colours and labels by name.
+    scored : mapping of str to float, optional
+        What each model reaches on independent events, for the legend; see `zmumu_hybrid.plots.bands.draw_bands`.
     columns : int
         Of the legend.
 
@@ -67,6 +70,7 @@ def draw_panel(
             looks=looks,
             optimal=optimal,
             ceiling=ceiling,
+            scored=scored,
             columns=columns,
             title=title,
         )
@@ -84,6 +88,8 @@ def draw(
     metric: str = "auc",
     optimal: Limit | None = None,
     ceiling: Limit | None = None,
+    scored: tuple[Mapping[str, float] | None, Mapping[str, float] | None] = (None, None),
+    columns: int = 3,
     titles: tuple[str, str] = ("Small data set", "Large data set"),
 ) -> style.Drawing:
     """Draw the learning curves on the small (top) and on the large data set (bottom).
@@ -94,8 +100,10 @@ def draw(
         For each model a tidy table, as `draw_panel` takes them.
     axes : sequence of two matplotlib.axes.Axes, optional
         For the small and for the large data set; without them a figure is made.
-    note, metric, optimal, ceiling
+    note, metric, optimal, ceiling, columns
         As for `draw_panel`.
+    scored : (mapping, mapping)
+        As for `draw_panel`, for each panel.
     titles : (str, str)
         Of the legends.
 
@@ -106,9 +114,19 @@ def draw(
     """
     artists: dict[str, Any] = {}
     with style.canvas(axes, 2, size=(8.0, 9.5), heights=(1.0, 1.0)) as panels:
-        parts = zip(("small", "large"), (small, large), panels, titles, (note, None), strict=True)
-        for size, models, panel, title, text in parts:
-            drawn = draw_panel(models, panel, note=text, metric=metric, optimal=optimal, ceiling=ceiling, title=title)
+        parts = zip(("small", "large"), (small, large), panels, titles, (note, None), scored, strict=True)
+        for size, models, panel, title, text, reached in parts:
+            drawn = draw_panel(
+                models,
+                panel,
+                note=text,
+                metric=metric,
+                optimal=optimal,
+                ceiling=ceiling,
+                title=title,
+                scored=reached,
+                columns=columns,
+            )
             artists |= {f"{size} {name}": artist for name, artist in drawn.artists.items()}
         if axes is None:
             style.share_x(panels)

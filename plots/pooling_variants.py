@@ -23,6 +23,7 @@ def draw(
     metric: str = "auc",
     optimal: Limit | None = None,
     ceiling: Limit | None = None,
+    scored: Mapping[str, float] | None = None,
     title: str | None = "Small data set",
 ) -> style.Drawing:
     """Draw a metric against the epoch for each pooling.
@@ -34,7 +35,7 @@ def draw(
         "epoch" and `metric`.
     ax : matplotlib.axes.Axes, optional
         Where to draw; without it a figure is made.
-    note, metric, optimal, ceiling, title
+    note, metric, optimal, ceiling, scored, title
         As for `zmumu_hybrid.plots.learning_curves.draw_panel`.
 
     Raises
@@ -50,6 +51,7 @@ def draw(
         optimal=optimal,
         ceiling=ceiling,
         title=title,
+        scored=scored,
         looks=style.POOLINGS,
         columns=2,
     )

@@ -12,6 +12,7 @@ __all__ = [
     "IncompleteRunError",
     "InputError",
     "LHEError",
+    "LeakError",
     "MissingDependencyError",
     "MissingInputError",
     "ModelError",
@@ -50,6 +51,10 @@ class OutputError(ZmumuError, OSError):
 
 class IncompleteRunError(ZmumuError, RuntimeError):
     """A run that processed fewer entries than it was asked to."""
+
+
+class LeakError(ZmumuError, RuntimeError):
+    """A network that does better than is possible: it has seen the events that it is tested on."""
 
 
 class MissingDependencyError(ZmumuError, ImportError):

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
-from zmumu_hybrid.study.claims import difference, equality, judge, superiority
+from zmumu_hybrid.study.claims import STATEMENTS, difference, equality, judge, overtaking, superiority
+from zmumu_hybrid.study.conditions import OPTIONS, PAPER, Conditions, replicas
+from zmumu_hybrid.study.outcome import Outcome
+from zmumu_hybrid.study.scales import SMALL
+from zmumu_hybrid.study.scoring import PT_POINTS
+from zmumu_hybrid.study.trainings import Training
 
 
 def test_difference_of_means_and_its_standard_deviation() -> None:
@@ -38,34 +44,86 @@ def members(mean: float) -> list[float]:
     return [mean - 0.001, mean, mean + 0.001]
 
 
+def score(auc: float, first: float = 0.7, weights: tuple[float, ...] = ()) -> dict[str, Any]:
+    found: dict[str, Any] = {"auc": members(auc), "first_epoch": members(first)}
+    if weights:
+        found["symmetry_factor"] = {
+            f"{pt:g}": [weight - 0.01, weight, weight + 0.005] for pt, weight in zip(PT_POINTS, weights, strict=True)
+        }
+    return found
+
+
+def outcome(conditions: Conditions = PAPER, shift: float = 0.0) -> Outcome:
+    scores = {
+        Training("hybrid", SMALL): score(0.79, weights=(0.4, 0.6, 0.6, 0.65, 0.9)),
+        Training("pfn", SMALL): score(0.76),
+        Training("invariant", SMALL): score(0.78),
+        Training("hybrid", 1.0): score(0.80 + shift, first=0.77),
+        Training("pfn", 1.0): score(0.79, first=0.70),
+        Training("invariant", 1.0): score(0.78, first=0.78),
+    }
+    if conditions == PAPER or conditions.replica:
+        scores |= {
+            Training("enlarged", 1.0): score(0.80),
+            Training("hybrid", SMALL, "weighted-concatenation"): score(0.77),
+            Training("hybrid", SMALL, "concatenation-with-weight"): score(0.79),
+            Training("hybrid", SMALL, "concatenation-with-pt"): score(0.80),
+        }
+    return Outcome(conditions, {}, scores)
+
+
 def test_every_claim_is_judged_by_what_was_measured() -> None:
-    final = {
-        "small": {"hybrid": members(0.79), "pfn": members(0.76), "invariant": members(0.78)},
-        "large": {
-            "hybrid": members(0.80),
-            "pfn": members(0.79),
-            "invariant": members(0.78),
-            "enlarged": members(0.80),
-        },
-    }
-    first = {"hybrid": members(0.77), "pfn": members(0.70), "invariant": members(0.78)}
-    poolings = {
-        "weighted-sum": members(0.78),
-        "weighted-concatenation": members(0.77),
-        "concatenation-with-weight": members(0.78),
-        "concatenation-with-pt": members(0.79),
-    }
-    claims = judge(first, final, [(0.4, 0.9), (0.45, 0.92), (0.42, 0.88)], poolings, epochs=12)
+    claims = judge([outcome()], epochs=12)
+    assert [claim.name for claim in claims] == [statement.name for statement in STATEMENTS]
     verdicts = {claim.name: claim.verdict for claim in claims}
     assert verdicts["escapes the ceiling, large data set"] == "holds"
     assert verdicts["the general network wins in the end"] == "undecided"
     assert verdicts["the enlarged hybrid equals the general network"] == "undecided"
     assert verdicts["is not behind the invariant network from the start"] == "does not hold"
     assert verdicts["relies on the general subnet at high pT"] == "holds"
+    assert verdicts["the weight has a bump at 40-50 GeV"] == "does not hold"
     assert verdicts["concatenation with pT is the best pooling"] == "holds"
     assert all("12 epochs" in claim.caveat for claim in claims if "first epoch" not in claim.text)
-    long = judge(first, final, [(0.4, 0.9)], poolings, epochs=100)
+    long = judge([outcome()], epochs=100)
     assert not any(claim.caveat for claim in long)
     ended = {claim.name: claim.verdict for claim in long}
     assert ended["the general network wins in the end"] == "does not hold"
     assert ended["the enlarged hybrid equals the general network"] == "does not hold"
+
+
+def test_data_sets_that_disagree_leave_a_claim_undecided() -> None:
+    name = "escapes the ceiling, large data set"
+    agreeing = [outcome(), *(outcome(conditions, 0.001) for conditions in replicas(2))]
+    claim = next(claim for claim in judge(agreeing, epochs=100) if claim.name == name)
+    assert claim.data_sets == pytest.approx([0.02, 0.021, 0.021])
+    assert claim.spread == pytest.approx(0.001 / math.sqrt(3))
+    assert claim.verdict == "holds"
+    disagreeing = [outcome(), *(outcome(conditions, -0.04) for conditions in replicas(2))]
+    assert next(claim for claim in judge(disagreeing, epochs=100) if claim.name == name).verdict == "undecided"
+
+
+def test_other_readings_are_judged_beside_the_papers() -> None:
+    claims = judge([outcome(), outcome(OPTIONS[0], shift=-0.05)], epochs=100)
+    by_name = {claim.name: claim for claim in claims}
+    assert by_name["escapes the ceiling, large data set"].verdict == "holds"
+    value, _, verdict = by_name["escapes the ceiling, large data set"].options[OPTIONS[0].name]
+    assert (value, verdict) == (pytest.approx(-0.03), "does not hold")
+    assert not by_name["concatenation with pT is the best pooling"].options
+
+
+def by_fraction(leads: dict[float, float]) -> dict[Training, dict[str, Any]]:
+    scores = {}
+    for fraction, lead in leads.items():
+        scores[Training("hybrid", fraction)] = {"auc": members(0.79)}
+        scores[Training("pfn", fraction)] = {"auc": members(0.79 + lead)}
+    return scores
+
+
+def test_where_the_general_network_overtakes() -> None:
+    found = overtaking(by_fraction({0.2: -0.03, 0.5: -0.01, 1.0: 0.01}), draws=200)
+    assert found["fraction"] == pytest.approx(0.75)
+    assert found["low"] < 0.75 < found["high"]
+    assert found["within"] == 1.0
+    never = overtaking(by_fraction({0.2: -0.03, 1.0: -0.01}), draws=50)
+    assert (never["fraction"], never["always"], never["within"]) == (None, False, 0.0)
+    assert overtaking(by_fraction({0.2: 0.03, 1.0: 0.01}), draws=50)["always"] is True

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.study.conditions import OPTIONS, replicas
 from zmumu_hybrid.study.pipeline import Study, reproduce
 from zmumu_hybrid.study.scales import Scale
 from zmumu_hybrid.study.summary import peak
 
 pytest.importorskip("pythia8mc")
-TINY = Scale("quick", 2500, 2500, members=2, epochs=1, fractions=())
+TINY = Scale("quick", 2500, 2500, members=2, epochs=1, fractions=(), conditions=(*replicas(1, members=1), OPTIONS[-1]))
 
 
 @pytest.mark.slow
@@ -32,12 +33,17 @@ def test_a_study_ends_with_a_report_and_is_not_repeated(tmp_path: Path) -> None:
     for figure in summary["figures"].values():
         assert (tmp_path / figure["png"]).read_bytes().startswith(b"\x89PNG")
         assert (tmp_path / figure["pdf"]).read_bytes().startswith(b"%PDF")
-    assert [len(entry["sha256"]) for entry in summary["inputs"]] == [64] * 4
-    assert len({entry["sha256"] for entry in summary["inputs"]}) == 4
+    assert [len(entry["sha256"]) for entry in summary["inputs"]] == [64] * 6
+    assert len({entry["sha256"] for entry in summary["inputs"]}) == 6
     assert summary["mass"]["peak"] == pytest.approx(91.2, abs=0.3)
     width = summary["mass"]["width"]
     assert width["above40"]["smeared"] > 1.3 * width["below30"]["smeared"]
     assert summary["limit"]["invariant_ceiling"] < summary["limit"]["auc"]
+    assert set(summary["conditions"]) == {"replica-1", "as-released"}
+    assert summary["conditions"]["as-released"]["limit"]["auc"] < summary["limit"]["auc"]
+    assert {len(claim["data_sets"]) for claim in summary["claims"]} == {2}
+    page = (tmp_path / "claims.md").read_text(encoding="utf-8")
+    assert all(claim["text"] in page for claim in summary["claims"])
     text = report.read_text(encoding="utf-8")
     assert text.count("data:image/png;base64,") == 8
     said.clear()

@@ -17,7 +17,8 @@ PIXEL = bytes.fromhex(
 
 
 def entry(mean: float) -> dict[str, Any]:
-    return {"mean": mean, "std": 0.001, "members": [mean, mean], "uncertainty": 0.0009, "headroom": 0.5}
+    reached = {"mean": mean, "std": 0.001, "members": [mean, mean], "uncertainty": 0.0009, "headroom": 0.5}
+    return {**reached, "by_slice": {"below30": reached}}
 
 
 @pytest.fixture
@@ -45,6 +46,7 @@ def summary(tmp_path: Path) -> dict[str, Any]:
             "uncertainty": 0.001,
             "invariant_ceiling": 0.778,
             "invariant_ceiling_uncertainty": 0.001,
+            "by_slice": {"below30": {"auc": 0.9, "uncertainty": 0.001, "invariant_ceiling": 0.88}},
         },
         "auc": {"small": models, "large": models},
         "held_out": {"small": models, "large": models},
@@ -55,10 +57,16 @@ def summary(tmp_path: Path) -> dict[str, Any]:
                 "source": "Fig. 4",
                 "value": 0.01,
                 "uncertainty": None,
+                "data_sets": [0.01],
+                "spread": None,
+                "options": {},
                 "verdict": "undecided",
                 "caveat": "",
             }
         ],
+        "conditions": {},
+        "poolings": ["weighted-sum"],
+        "overtaking": {"fraction": 0.7, "always": False, "low": 0.6, "high": 0.8, "within": 0.9, "lead": {}},
         "figures": {"1": {"title": "Spectra", "png": "figure-1.png", "pdf": "figure-1.pdf"}},
         "seconds": {"generate": 3.14},
     }

@@ -91,23 +91,52 @@ def draw_all(
     def tables(models: Sequence[str], fraction: float) -> dict[str, dict[str, np.ndarray[Any, Any]]]:
         return {model: read_metrics(run(model, fraction) / "metrics.parquet") for model in models}
 
+    def reached(models: Sequence[str], fraction: float) -> dict[str, float]:
+        return {model: float(np.mean(scores[Training(model, fraction)]["auc"])) for model in models}
+
     written = {}
     hybrid = load_ensemble(run("hybrid", SMALL))
     by_model = {
         model: fraction_table({f: scores[Training(model, f)]["auc"] for f in by_fraction(scale)}) for model in MODELS
     }
     pt = filled["pt_after"][{"dataset": "signal"}]
+    independent = "independent events (headroom)"
     drawings = {
         "1": pt_reweighting.draw(filled["pt_before"], filled["pt_after"], note=note),
         "2": mass_slices.draw(filled["mass_true"], filled["mass_smeared"], note=note),
         "3": architecture.draw(architecture.describe(hybrid.network), note=note),
-        "4": learning_curves.draw(tables(MODELS, SMALL), tables(MODELS, 1.0), note=note, **lines),
+        "4": learning_curves.draw(
+            tables(MODELS, SMALL),
+            tables(MODELS, 1.0),
+            note=note,
+            scored=(reached(MODELS, SMALL), reached(MODELS, 1.0)),
+            titles=(f"Small data set: AUC on {independent}", f"Large data set: AUC on {independent}"),
+            columns=2,
+            **lines,
+        ),
         "5": symmetry_factor.draw(PT_GRID, hybrid.general_weight(PT_GRID), note=note, events=pt),
-        "6": data_fraction.draw(by_model, note=note, events=2 * scale.events, **lines),
-        "7": enlarged_hybrid.draw(tables([*MODELS[1:], "enlarged"], 1.0), note=note, **lines),
+        "6": data_fraction.draw(
+            by_model,
+            note=note,
+            events=2 * scale.events,
+            scored=reached(MODELS, 1.0),
+            title=f"All data: AUC on {independent}",
+            columns=2,
+            **lines,
+        ),
+        "7": enlarged_hybrid.draw(
+            tables([*MODELS[1:], "enlarged"], 1.0),
+            note=note,
+            scored=reached([*MODELS[1:], "enlarged"], 1.0),
+            title=f"Large data set: AUC on {independent}",
+            columns=2,
+            **lines,
+        ),
         "8": pooling_variants.draw(
             {pooling: read_metrics(run("hybrid", SMALL, pooling) / "metrics.parquet") for pooling in POOLINGS},
             note=note,
+            scored={pooling: float(np.mean(scores[Training("hybrid", SMALL, pooling)]["auc"])) for pooling in POOLINGS},
+            title=f"Small data set: AUC on {independent}",
             **lines,
         ),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,14 @@ from typing import Any
 from zmumu_hybrid import keys
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.files import make_directory, write_json
+from zmumu_hybrid.study.conditions import PAPER, Conditions
 from zmumu_hybrid.study.journal import Journal
+from zmumu_hybrid.study.leaks import refuse_leaks
+from zmumu_hybrid.study.outcome import Outcome
 from zmumu_hybrid.study.scales import Scale
 from zmumu_hybrid.study.trainings import Training, plan
 
-__all__ = ["Study", "reproduce"]
+__all__ = ["Branch", "Study", "reproduce"]
 
 PROCESSES = ("signal", "background")
 SAMPLES = ("study", "evaluation")
@@ -36,7 +39,7 @@ class Study:
     root : Path
         The folder of all its results.
     seed : int
-        The seed of every draw; the evaluation sample's is derived from it, so that its events are others.
+        The seed of every draw; the seeds of the evaluation sample and of other data sets are derived from it.
     workers : int
         Processes that generate events.
     show_progress : bool
@@ -56,32 +59,81 @@ class Study:
         if self.workers < 1:
             raise ConfigurationError(f"--workers must be at least 1, not {self.workers}")
 
-    def sample_seed(self, sample: str) -> int:
+    @property
+    def branches(self) -> list[Branch]:
+        """The study under the paper's conditions, and under each of the others."""
+        return [Branch(self, conditions) for conditions in (PAPER, *self.scale.conditions)]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A study under one set of conditions: the names of its stages and files, and its seeds.
+
+    The paper's conditions have the study's folder for themselves; others have a folder each in "conditions", and read
+    the events that they share from where the paper's conditions put them.
+    """
+
+    study: Study
+    conditions: Conditions = PAPER
+
+    @property
+    def members(self) -> int:
+        """Members of each ensemble."""
+        return min(self.conditions.members or self.study.scale.members, self.study.scale.members)
+
+    @property
+    def folder(self) -> str:
+        """Of its results, relative to the root: empty, or with a slash at the end."""
+        return "" if self.conditions == PAPER else f"conditions/{self.conditions.name}/"
+
+    def stage(self, name: str) -> str:
+        """Return the name of a stage in the journal."""
+        return name if self.conditions == PAPER else f"{self.conditions.name}.{name}"
+
+    def owner(self, sample: str) -> Branch:
+        """Return the branch that generates the events of a sample."""
+        own = sample == "study" and self.conditions.replica
+        return self if own else Branch(self.study)
+
+    def seed(self, sample: str) -> int:
         """Return the seed of a sample: the study's own for "study", a derived one for any other."""
-        return self.seed if sample == "study" else keys.seed_from(self.seed, sample) % MAX_SEED
+        if sample != "study":
+            return keys.seed_from(self.study.seed, sample) % MAX_SEED
+        if self.conditions.replica:
+            return keys.seed_from(self.study.seed, "replica", self.conditions.replica) % MAX_SEED
+        return self.study.seed
 
     def events(self, sample: str) -> int:
         """Return the number of events per class of a sample."""
-        return self.scale.events if sample == "study" else self.scale.evaluation_events
+        return self.study.scale.events if sample == "study" else self.study.scale.evaluation_events
 
     def lhe(self, sample: str, process: str) -> str:
         """Return the name of a generated file, relative to the root."""
-        return f"events/{sample}-{process}.lhe.gz"
+        return f"{self.owner(sample).folder}events/{sample}-{process}.lhe.gz"
+
+    def generated(self, sample: str, process: str) -> str:
+        """Return the name of the stage that generates a file."""
+        return self.owner(sample).stage(f"generate-{sample}-{process}")
 
     def run(self, training: Training) -> str:
         """Return the name of a run's folder, relative to the root."""
-        return f"runs/{training.name}"
+        return f"{self.folder}runs/{training.name}"
+
+    def path(self, name: str) -> Path:
+        """Return the place of something in the branch's folder."""
+        return self.study.root / f"{self.folder}{name}"
 
 
-def generate_sample(study: Study, sample: str, process: str) -> dict[str, Any]:
+def generate_sample(branch: Branch, sample: str, process: str) -> dict[str, Any]:
     """Generate the events of one process for one sample."""
     from zmumu_hybrid.generate import generate
 
+    study = branch.study
     summary = generate(
         process,
-        study.events(sample),
-        study.sample_seed(sample),
-        study.root / study.lhe(sample, process),
+        branch.events(sample),
+        branch.seed(sample),
+        study.root / branch.lhe(sample, process),
         workers=study.workers,
         show_progress=study.show_progress,
     )
@@ -92,52 +144,61 @@ def generate_sample(study: Study, sample: str, process: str) -> dict[str, Any]:
     }
 
 
-def process_sample(study: Study, sample: str) -> dict[str, Any]:
+def process_sample(branch: Branch, sample: str) -> dict[str, Any]:
     """Smear the events of a sample and write its table; the evaluation sample takes the study's reweighting."""
     from zmumu_hybrid.processing import ProcessOptions, process
 
+    root = branch.study.root
     summary = process(
-        [study.root / study.lhe(sample, "signal")],
-        [study.root / study.lhe(sample, "background")],
-        study.root / sample,
+        [root / branch.lhe(sample, "signal")],
+        [root / branch.lhe(sample, "background")],
+        branch.path(sample),
         ProcessOptions(
-            seed=study.sample_seed(sample),
-            cache=study.root / "cache",
-            reweighting=None if sample == "study" else study.root / "study" / "reweighting.json",
+            seed=branch.seed(sample),
+            smearing=branch.conditions.smearing,
+            binning=branch.conditions.binning,
+            cache=root / "cache",
+            reweighting=None if sample == "study" else branch.path("study/reweighting.json"),
         ),
-        show_progress=study.show_progress,
+        show_progress=branch.study.show_progress,
     )
     return {"pairs": summary.pairs}
 
 
-def train_ensemble(study: Study, training: Training) -> dict[str, Any]:
-    """Train one ensemble and score it on held-out and on independent events."""
-    from zmumu_hybrid.study.scoring import score, train_as
+def train_ensemble(branch: Branch, training: Training) -> dict[str, Any]:
+    """Train one ensemble."""
+    from zmumu_hybrid.study.scoring import train_as
 
+    study = branch.study
     train_as(
         training,
-        study.root / "study",
-        study.root / study.run(training),
-        members=study.scale.members,
+        branch.path("study"),
+        study.root / branch.run(training),
+        members=branch.members,
         epochs=study.scale.epochs,
-        seed=study.seed,
+        seed=branch.seed("study"),
         show_progress=study.show_progress,
     )
-    return score(study.root / study.run(training), study.root / "evaluation")
+    return {}
 
 
-def measure_limit(study: Study) -> dict[str, Any]:
+def score_ensemble(branch: Branch, training: Training) -> dict[str, Any]:
+    """Score one ensemble on held-out and on independent events."""
+    from zmumu_hybrid.study.scoring import score
+
+    return score(branch.study.root / branch.run(training), branch.path("evaluation"))
+
+
+def measure_limit(branch: Branch) -> dict[str, Any]:
     """Compute the best possible AUC on the evaluation sample, with densities from the study sample."""
     from zmumu_hybrid.optimal import limit
 
-    found = limit(study.root / "evaluation", truth=study.root / "study")
-    write_json(study.root / "limit.json", found)
+    found = limit(branch.path("evaluation"), truth=branch.path("study"))
+    write_json(branch.path("limit.json"), found)
     return found
 
 
-def draw_figures(
-    study: Study, scores: Mapping[Training, Mapping[str, Any]], limit: Mapping[str, Any]
-) -> dict[str, Any]:
+def draw_figures(study: Study, outcome: Outcome) -> dict[str, Any]:
     """Draw the paper's figures."""
     from zmumu_hybrid.study.figures import draw_all
 
@@ -146,18 +207,75 @@ def draw_figures(
         f"{scale.name} scale: {scale.members} members, {scale.epochs} epochs, {2 * scale.events:,} events, "
         f"seed {study.seed}"
     )
-    return draw_all(study.root, scale, scores, limit, note=note)
+    return draw_all(study.root, scale, outcome.scores, outcome.limit, note=note)
 
 
-def describe_inputs(study: Study, journal: Journal) -> list[dict[str, Any]]:
-    """Return what is known of the generated files: path, checksum, events, cross section."""
-    inputs = []
+def describe_inputs(branches: Sequence[Branch], journal: Journal) -> Iterator[dict[str, Any]]:
+    """Yield what is known of each generated file: path, checksum, events, cross section."""
+    for branch in branches:
+        for sample, process in itertools.product(SAMPLES, PROCESSES):
+            if branch.owner(sample) == branch:
+                record = journal.records[branch.generated(sample, process)]
+                path = branch.lhe(sample, process)
+                yield {"path": path, "sha256": record.outputs[path], "process": process, **record.result}
+
+
+def prepare(branch: Branch, journal: Journal) -> Mapping[str, Any]:
+    """Generate and process the samples of a branch; return its limit."""
+    for sample, process in itertools.product(SAMPLES, PROCESSES):
+        if branch.owner(sample) == branch:
+            journal.do(
+                branch.generated(sample, process),
+                partial(generate_sample, branch, sample, process),
+                settings={"events": branch.events(sample), "seed": branch.seed(sample)},
+                outputs=[branch.lhe(sample, process)],
+            )
+    conditions = branch.conditions
+    options = {} if conditions == PAPER else {"smearing": conditions.smearing, "binning": conditions.binning}
     for sample in SAMPLES:
-        for process in PROCESSES:
-            record = journal.records[f"generate-{sample}-{process}"]
-            path = study.lhe(sample, process)
-            inputs.append({"path": path, "sha256": record.outputs[path], "process": process, **record.result})
-    return inputs
+        journal.do(
+            branch.stage(f"process-{sample}"),
+            partial(process_sample, branch, sample),
+            settings={"seed": branch.seed(sample), **options},
+            outputs=[f"{branch.folder}{sample}/{name}" for name in TABLES],
+            needs=[branch.generated(sample, process) for process in PROCESSES]
+            + ([] if sample == "study" else [branch.stage("process-study")]),
+        )
+    return journal.do(
+        branch.stage("limit"),
+        partial(measure_limit, branch),
+        settings={},
+        outputs=[f"{branch.folder}limit.json"],
+        needs=[branch.stage(f"process-{sample}") for sample in SAMPLES],
+    )
+
+
+def train_and_score(branch: Branch, journal: Journal) -> dict[Training, Mapping[str, Any]]:
+    """Train and score every ensemble of a branch."""
+    tables = [branch.stage(f"process-{sample}") for sample in SAMPLES]
+    scores = {}
+    for training in plan(branch.study.scale, branch.conditions):
+        trained = branch.stage(f"train-{training.name}")
+        journal.do(
+            trained,
+            partial(train_ensemble, branch, training),
+            settings={
+                **asdict(training),
+                "members": branch.members,
+                "epochs": branch.study.scale.epochs,
+                "seed": branch.seed("study"),
+            },
+            outputs=[f"{branch.run(training)}/{name}" for name in RUN],
+            needs=tables,
+        )
+        scores[training] = journal.do(
+            branch.stage(f"score-{training.name}"),
+            partial(score_ensemble, branch, training),
+            settings={},
+            outputs=[],
+            needs=[trained, *tables],
+        )
+    return scores
 
 
 def reproduce(study: Study, announce: Callable[[str, str, float], None] | None = None) -> Path:
@@ -173,57 +291,39 @@ def reproduce(study: Study, announce: Callable[[str, str, float], None] | None =
     Returns
     -------
     Path
-        `report.html`; `summary.json` and `figures/` lie beside it.
+        `report.html`; `claims.md`, `summary.json` and `figures/` lie beside it.
+
+    Raises
+    ------
+    LeakError
+        If a network does better than is possible.
     """
+    from zmumu_hybrid.study.claims_page import write_claims
     from zmumu_hybrid.study.figures import TITLES
     from zmumu_hybrid.study.report import write_report
     from zmumu_hybrid.study.summary import collect
 
     make_directory(study.root)
     journal = Journal(study.root, announce)
-    for sample, process in itertools.product(SAMPLES, PROCESSES):
-        journal.do(
-            f"generate-{sample}-{process}",
-            partial(generate_sample, study, sample, process),
-            settings={"events": study.events(sample), "seed": study.sample_seed(sample)},
-            outputs=[study.lhe(sample, process)],
-        )
-    for sample in SAMPLES:
-        journal.do(
-            f"process-{sample}",
-            partial(process_sample, study, sample),
-            settings={"seed": study.sample_seed(sample)},
-            outputs=[f"{sample}/{name}" for name in TABLES],
-            needs=[f"generate-{sample}-{process}" for process in PROCESSES]
-            + ([] if sample == "study" else ["process-study"]),
-        )
-    tables = [f"process-{sample}" for sample in SAMPLES]
-    limit = journal.do("limit", partial(measure_limit, study), settings={}, outputs=["limit.json"], needs=tables)
-    scores = {
-        training: journal.do(
-            f"train-{training.name}",
-            partial(train_ensemble, study, training),
-            settings={
-                **asdict(training),
-                "members": study.scale.members,
-                "epochs": study.scale.epochs,
-                "seed": study.seed,
-            },
-            outputs=[f"{study.run(training)}/{name}" for name in RUN],
-            needs=tables,
-        )
-        for training in plan(study.scale)
-    }
+    branches = study.branches
+    outcomes = []
+    for branch in branches:
+        limit = prepare(branch, journal)
+        scores = train_and_score(branch, journal)
+        refuse_leaks({branch.run(training): score for training, score in scores.items()}, limit)
+        outcomes.append(Outcome(branch.conditions, limit, scores))
+    paper = outcomes[0]
     figures = journal.do(
         "figures",
-        partial(draw_figures, study, scores, limit),
+        partial(draw_figures, study, paper),
         settings={"scale": asdict(study.scale), "seed": study.seed},
         outputs=[f"figures/figure-{name}.{suffix}" for name in TITLES for suffix in ("png", "pdf")],
-        needs=[*tables, "limit", *(f"train-{training.name}" for training in scores)],
+        needs=["process-study", "limit", *(f"score-{training.name}" for training in paper.scores)],
     )
-    inputs = describe_inputs(study, journal)
-    seeds = {sample: study.sample_seed(sample) for sample in SAMPLES}
-    summary = collect(study.root, study.scale, seeds, journal, scores, limit, inputs, figures)
+    inputs = list(describe_inputs(branches, journal))
+    seeds = {branch.stage(sample): branch.seed(sample) for branch in branches for sample in SAMPLES}
+    summary = collect(study.root, study.scale, seeds, journal, outcomes, inputs, figures)
     write_json(study.root / "summary.json", summary)
+    write_claims(summary, study.root / "claims.md")
     write_report(summary, study.root, study.root / "report.html")
     return study.root / "report.html"

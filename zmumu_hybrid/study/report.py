@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid.files import atomic_path
+from zmumu_hybrid.study.claims_page import overtaking
 
 __all__ = ["render", "write_report"]
 
+SLICES = {"below30": "pT &lt; 30 GeV", "30to40": "30–40 GeV", "above40": "pT &gt; 40 GeV"}
 MODELS = {"hybrid": "Hybrid", "pfn": "PFN", "invariant": "Invariant", "enlarged": "Enlarged hybrid"}
 
 STYLE = """
@@ -77,7 +79,7 @@ def performance(summary: Mapping[str, Any]) -> str:
                     MODELS.get(model, escape(model)),
                     number(entry["mean"], entry["std"]),
                     number(entry["uncertainty"]),
-                    "–" if headroom is None else f"{100 * headroom:.0f}%",
+                    percent(headroom),
                     number(held_out["mean"], held_out["std"]),
                     str(len(entry["members"])),
                 ]
@@ -112,6 +114,7 @@ def claims(summary: Mapping[str, Any]) -> str:
             escape(claim["text"]),
             escape(claim["source"]),
             number(claim["value"], claim["uncertainty"]),
+            number(claim["spread"]),
             f'<span class="{style[claim["verdict"]]}">{escape(claim["verdict"])}</span>',
             escape(claim["caveat"]),
         ]
@@ -119,17 +122,70 @@ def claims(summary: Mapping[str, Any]) -> str:
     ]
     caption = (
         "Each claim as a difference that the paper says is positive (or zero): its value and standard deviation "
-        "over the members. A difference within two standard deviations of zero is undecided."
+        "over the members, and the standard deviation over data sets where there are several. A difference within two "
+        "standard deviations of zero, both in quadrature, is undecided."
     )
-    return table(["Claim", "Paper", "Measured", "Verdict", "Caveat"], rows, caption, numbers=[2])
+    header = ["Claim", "Paper", "Measured", "Over data sets", "Verdict", "Caveat"]
+    order = f"<p>Order of the poolings, best first: {escape(', '.join(summary['poolings']))}. "
+    return (
+        table(header, rows, caption, numbers=[2, 3])
+        + order
+        + f"{escape(overtaking(summary['overtaking']))}</p>"
+        + options(summary)
+    )
+
+
+def options(summary: Mapping[str, Any]) -> str:
+    """Return the table of the AUCs under other readings of the paper and on other data sets; empty if there are none."""
+    conditions = summary["conditions"]
+    if not conditions:
+        return ""
+    rows = [
+        [
+            escape(found["text"]),
+            escape(dataset),
+            *(reached(models.get(model)) for model in ("hybrid", "pfn", "invariant")),
+            number(found["limit"]["auc"], found["limit"]["uncertainty"]),
+            number(found["limit"]["invariant_ceiling"]),
+        ]
+        for found in conditions.values()
+        for dataset, models in found["auc"].items()
+    ]
+    caption = "AUC on independent events and headroom, on other data sets and under other readings of the paper."
+    header = ["Conditions", "Data set", "Hybrid", "PFN", "Invariant", "Best possible", "Best invariant"]
+    return table(header, rows, caption, numbers=[2, 3, 4, 5, 6])
+
+
+def reached(entry: Mapping[str, Any] | None) -> str:
+    """Return an AUC and its headroom."""
+    return "–" if entry is None else f"{number(entry['mean'], entry['std'])} ({percent(entry['headroom'])})"
+
+
+def percent(share: float | None) -> str:
+    """Return a headroom in per cent; a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.0f}%"
+
+
+def slices(summary: Mapping[str, Any]) -> str:
+    """Return the table of the AUC and the headroom in slices of pT."""
+    limits = summary["limit"]["by_slice"]
+    rows = [
+        [escape(dataset), MODELS.get(model, escape(model)), *(reached(entry["by_slice"][name]) for name in limits)]
+        for dataset, models in summary["auc"].items()
+        for model, entry in models.items()
+    ]
+    for label, key in (("Best possible", "auc"), ("Best invariant", "invariant_ceiling")):
+        rows.append(["any", label, *(number(limit[key], limit["uncertainty"]) for limit in limits.values())])
+    caption = "AUC on independent events and headroom in slices of the smeared pT of the μ+."
+    header = ["Data set", "Model", *(SLICES[name] for name in limits)]
+    return table(header, rows, caption, numbers=range(2, 2 + len(limits)))
 
 
 def chain(summary: Mapping[str, Any]) -> str:
     """Return the table of what smearing does to the Z peak."""
     mass = summary["mass"]
-    names = {"below30": "pT &lt; 30 GeV", "30to40": "30–40 GeV", "above40": "pT &gt; 40 GeV"}
     rows = [
-        [names[key], number(entry["true"], digits=2), number(entry["smeared"], digits=2)]
+        [SLICES[key], number(entry["true"], digits=2), number(entry["smeared"], digits=2)]
         for key, entry in mass["width"].items()
     ]
     caption = (
@@ -213,7 +269,7 @@ def render(summary: Mapping[str, Any], root: Path) -> str:
         else ""
     )
     sections = [
-        ("outcome", "Outcome", headline(summary) + note + performance(summary)),
+        ("outcome", "Outcome", headline(summary) + note + performance(summary) + slices(summary)),
         ("claims", "The paper's claims", claims(summary)),
         ("figures", "Figures", figures(summary, root)),
         ("events", "The events", chain(summary)),

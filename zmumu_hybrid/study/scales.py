@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.study.conditions import OPTIONS, Conditions, replicas
 
 __all__ = ["SCALES", "SMALL", "Scale"]
 
@@ -27,6 +28,8 @@ class Scale:
         Epochs of every training.
     fractions : tuple of float
         Fractions of the data set shown in Fig. 6, besides the small and the large one.
+    conditions : tuple of Conditions
+        Under which conditions the claims are asked again, besides the paper's.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Scale:
     members: int
     epochs: int
     fractions: tuple[float, ...]
+    conditions: tuple[Conditions, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no study."""
@@ -57,6 +61,7 @@ SCALES = {
         members=5,
         epochs=100,
         fractions=(0.1, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+        conditions=(*replicas(2, members=3), *OPTIONS),
     ),
 }
 """The two scales by name. The paper's large data set has 100,000 events, of both classes together."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zmumu_hybrid.learn.configuration import TrainingConfig
 from zmumu_hybrid.learn.ensemble import load_ensemble
 from zmumu_hybrid.learn.evaluation import measure_ensemble
+from zmumu_hybrid.learn.measures import SLICES
 from zmumu_hybrid.learn.presets import preset
 from zmumu_hybrid.learn.training import train
 from zmumu_hybrid.plots.folders import read_metrics
 from zmumu_hybrid.study.trainings import Training
 
-__all__ = ["score", "train_as"]
+__all__ = ["PT_POINTS", "score", "train_as"]
 
-LOW_PT, HIGH_PT = 20.0, 80.0
-"""Where the symmetry factor is compared (GeV)."""
+PT_POINTS = (20.0, 37.5, 45.0, 52.5, 80.0)
+"""Where the symmetry factor is compared (GeV): far below and above the peak, on it, and on both of its sides."""
 
 
 def train_as(
@@ -38,20 +41,34 @@ def score(run: Path, evaluation: Path) -> dict[str, Any]:
     -------
     dict
         "auc" and "held_out": the AUC of every member on the evaluation sample and on the held-out events, each with
-        the mean statistical "..._uncertainty" of one member; "first_epoch": on the held-out events after one epoch;
-        "symmetry_factor": the general subnet's weight at 20 and at 80 GeV, for networks that learn it.
+        the mean statistical "..._uncertainty" of one member; "by_slice": the former in slices of pT;
+        "rejection": 1 / background efficiency at 50% and 80% signal efficiency; "first_epoch": the AUC on the held-out
+        events after one epoch; "symmetry_factor": for networks that learn it the general subnet's weight at
+        `PT_POINTS` for every member.
     """
     ensemble = load_ensemble(run)
     measured = measure_ensemble(ensemble, evaluation, "all")
+
+    def members(name: str) -> list[float]:
+        return [row[name] for row in measured]
+
+    def uncertainty(name: str) -> float:
+        return float(np.mean(members(f"{name}_uncertainty")))
+
     table = read_metrics(run / "metrics.parquet")
     first, last = (table["epoch"] == epoch for epoch in (1, table["epoch"].max()))
     found: dict[str, Any] = {
-        "auc": [row["auc"] for row in measured],
-        "auc_uncertainty": sum(row["auc_uncertainty"] for row in measured) / len(measured),
+        "auc": members("auc"),
+        "auc_uncertainty": uncertainty("auc"),
+        "by_slice": {
+            name: {"auc": members(f"auc_{name}"), "uncertainty": uncertainty(f"auc_{name}")} for name in SLICES
+        },
+        "rejection": {str(percent): members(f"rejection_{percent}") for percent in (50, 80)},
         "held_out": table["auc"][last].tolist(),
         "held_out_uncertainty": float(table["auc_uncertainty"][last].mean()),
         "first_epoch": table["auc"][first].tolist(),
     }
     if ensemble.config.has_gate:
-        found["symmetry_factor"] = ensemble.general_weight([LOW_PT, HIGH_PT]).tolist()
+        weights = ensemble.general_weight(PT_POINTS)
+        found["symmetry_factor"] = {f"{pt:g}": column.tolist() for pt, column in zip(PT_POINTS, weights.T, strict=True)}
     return found

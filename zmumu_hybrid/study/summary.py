@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from zmumu_hybrid import candidates, provenance
 from zmumu_hybrid.optimal import headroom
-from zmumu_hybrid.study.claims import judge
+from zmumu_hybrid.study.claims import judge, overtaking
 from zmumu_hybrid.study.journal import Journal
+from zmumu_hybrid.study.outcome import Outcome
 from zmumu_hybrid.study.scales import SMALL, Scale
 from zmumu_hybrid.study.trainings import MODELS, POOLINGS, Training
 
@@ -95,8 +96,7 @@ def collect(
     scale: Scale,
     seeds: Mapping[str, int],
     journal: Journal,
-    scores: Mapping[Training, Mapping[str, Any]],
-    limit: Mapping[str, Any],
+    outcomes: Sequence[Outcome],
     inputs: list[dict[str, Any]],
     figures: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -110,46 +110,17 @@ def collect(
         What was run.
     journal : Journal
         Knows what each stage took.
-    scores : mapping of Training to mapping
-        What each training returned: "auc", "auc_uncertainty", "held_out", "held_out_uncertainty", "first_epoch",
-        and for hybrids "symmetry_factor".
-    limit : mapping
-        What the limit stage returned.
+    outcomes : sequence of Outcome
+        What each branch found, that under the paper's conditions first.
     inputs : list of dict
         The generated files: path, SHA-256, events, cross section.
     figures : mapping
         By number: title and files.
     """
-
-    def entry(training: Training, where: str) -> dict[str, Any]:
-        score = scores[training]
-        if where == "held_out":
-            return describe_ensemble(score["held_out"], score["held_out_uncertainty"])
-        return describe_ensemble(score["auc"], score["auc_uncertainty"], limit)
-
-    names = {training.name: training for training in scores}
-    figure_4 = {"small": SMALL, "large": 1.0}
-    trained = {
-        dataset: [model for model in (*MODELS, "enlarged") if Training(model, fraction) in scores]
-        for dataset, fraction in figure_4.items()
-    }
-
-    def table(where: str) -> dict[str, Any]:
-        return {
-            dataset: {model: entry(Training(model, fraction), where) for model in trained[dataset]}
-            for dataset, fraction in figure_4.items()
-        }
-
-    auc = table("auc")
-    claims = judge(
-        {model: scores[Training(model, 1.0)]["first_epoch"] for model in MODELS},
-        {dataset: {model: auc[dataset][model]["members"] for model in auc[dataset]} for dataset in auc},
-        scores[Training("hybrid", SMALL)]["symmetry_factor"],
-        {pooling: scores[Training("hybrid", SMALL, pooling)]["auc"] for pooling in POOLINGS},
-        epochs=scale.epochs,
-    )
+    paper = outcomes[0]
+    claims = judge(outcomes, epochs=scale.epochs)
     return {
-        "schema": 1,
+        "schema": 2,
         "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "scale": asdict(scale),
         "seeds": dict(seeds),
@@ -157,22 +128,65 @@ def collect(
         "git_revision": provenance.git_revision(),
         "machine": {"processor": processor(), "cores": os.cpu_count()},
         "inputs": inputs,
-        "limit": dict(limit),
-        "auc": auc,
-        "held_out": table("held_out"),
-        "runs": {name: entry(training, "auc") for name, training in names.items()},
+        "limit": dict(paper.limit),
+        "auc": performance(paper, "independent"),
+        "held_out": performance(paper, "held_out"),
+        "runs": {training.name: describe(paper, training) for training in paper.scores},
+        "conditions": {
+            outcome.conditions.name: {
+                "text": outcome.conditions.text,
+                "limit": dict(outcome.limit),
+                "auc": performance(outcome, "independent"),
+            }
+            for outcome in outcomes[1:]
+        },
         "mass": mass_widths(root / "study" / "candidates.parquet"),
         "claims": [finite(asdict(claim)) for claim in claims],
+        "poolings": sorted(POOLINGS, key=lambda name: -np.mean(paper.scores[Training("hybrid", SMALL, name)]["auc"])),
+        "overtaking": overtaking(paper.scores),
         "figures": dict(figures),
         "seconds": {name: record.seconds for name, record in journal.records.items()},
     }
 
 
-def finite(values: dict[str, Any]) -> dict[str, Any]:
-    """Replace what JSON cannot say, an infinite uncertainty, by null."""
+def performance(outcome: Outcome, where: Literal["independent", "held_out"]) -> dict[str, Any]:
+    """Return by data set of Fig. 4 and by model what the ensembles reach."""
     return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
+        dataset: {
+            model: describe(outcome, Training(model, fraction), where)
+            for model in (*MODELS, "enlarged")
+            if Training(model, fraction) in outcome.scores
+        }
+        for dataset, fraction in {"small": SMALL, "large": 1.0}.items()
     }
+
+
+def describe(
+    outcome: Outcome, training: Training, where: Literal["independent", "held_out"] = "independent"
+) -> dict[str, Any]:
+    """Return what an ensemble reaches; on independent events with the headroom and slices of pT."""
+    score = outcome.scores[training]
+    if where == "held_out":
+        return describe_ensemble(score["held_out"], score["held_out_uncertainty"])
+    described = describe_ensemble(score["auc"], score["auc_uncertainty"], outcome.limit)
+    described["by_slice"] = {
+        name: describe_ensemble(values["auc"], values["uncertainty"], outcome.limit["by_slice"][name])
+        for name, values in score["by_slice"].items()
+    }
+    return described
+
+
+def finite(values: dict[str, Any]) -> dict[str, Any]:
+    """Replace what JSON cannot say, an infinite uncertainty, by null, at any depth."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(inner) for inner in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return {key: plain(value) for key, value in values.items()}
 
 
 def processor() -> str:

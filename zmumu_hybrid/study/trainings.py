@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zmumu_hybrid.study.conditions import PAPER, Conditions
 from zmumu_hybrid.study.scales import SMALL, Scale
 
 __all__ = ["MODELS", "POOLINGS", "Training", "by_fraction", "plan"]
@@ -52,9 +53,15 @@ def by_fraction(scale: Scale) -> list[float]:
     return sorted({*scale.fractions, SMALL, 1.0})
 
 
-def plan(scale: Scale) -> list[Training]:
-    """Return the trainings of a study, each once: Figs. 4 and 6 share theirs, as do Figs. 5, 8 and 4, and 7 and 4."""
-    trainings = [Training(model, fraction) for fraction in by_fraction(scale) for model in MODELS]
-    trainings += [Training("hybrid", SMALL, pooling) for pooling in POOLINGS[1:]]
-    trainings.append(Training("enlarged", 1.0))
+def plan(scale: Scale, conditions: Conditions = PAPER) -> list[Training]:
+    """Return the trainings of a branch of a study, each once: figures share what they can.
+
+    Only the paper's conditions have every fraction of the data set, and options that change the smearing or the
+    reweighting have what Fig. 4 shows alone.
+    """
+    fractions = by_fraction(scale) if conditions == PAPER else [SMALL, 1.0]
+    trainings = [Training(model, fraction) for fraction in fractions for model in MODELS]
+    if conditions == PAPER or conditions.replica:
+        trainings += [Training("hybrid", SMALL, pooling) for pooling in POOLINGS[1:]]
+        trainings.append(Training("enlarged", 1.0))
     return trainings
