@@ -92,7 +92,7 @@ class Claim:
 
 
 def mean(values: Sequence[float]) -> Measured:
-    """Return the mean and its standard deviation; with fewer than two values that is infinite: nothing is known of it."""
+    """Return the mean and its standard deviation: infinite with fewer than two values, as nothing is known of it."""
     if len(values) < 2:
         return float(np.mean(values)), math.inf
     return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))

@@ -35,12 +35,12 @@ def render_claims(summary: Mapping[str, Any]) -> str:
     parts = [
         "# The paper's claims, measured\n",
         f"{scale['name'].capitalize()} scale: {scale['members']} members, {scale['epochs']} epochs, "
-        f"{2 * scale['events']:,} events; AUCs on {2 * scale['evaluation_events']:,} independent events that no network "
-        f"was trained on, but for the first epoch, which is measured on the held-out events. Seed "
+        f"{2 * scale['events']:,} events; AUCs on {2 * scale['evaluation_events']:,} independent events that no "
+        f"network was trained on, but for the first epoch, which is measured on the held-out events. Seed "
         f"{summary['seeds']['study']}, revision {summary['git_revision'] or 'unknown'}, {summary['created']}. "
         "All numbers, with their inputs' checksums, are in `summary.json`.\n",
-        "A claim is a difference that the paper says is positive, or zero within a margin. The first uncertainty is that "
-        "of the means over the members; the second is the standard deviation over "
+        "A claim is a difference that the paper says is positive, or zero within a margin. The first uncertainty "
+        "is that of the means over the members; the second is the standard deviation over "
         + (f"{replicas} data sets of other events and draws" if replicas > 1 else "data sets, where there are several")
         + ". The verdict takes both in quadrature and asks for two standard deviations.\n",
         table(
@@ -60,8 +60,8 @@ def render_claims(summary: Mapping[str, Any]) -> str:
         f"The order of the poolings, best first: {', '.join(summary['poolings'])}.\n",
         overtaking(summary["overtaking"]) + "\n",
         "## How far from the best possible\n",
-        f"The best possible AUC is {limit['auc']:.4f} ± {limit['uncertainty']:.4f}, that of the best function of Lorentz "
-        f"invariants {limit['invariant_ceiling']:.4f} ± {limit['invariant_ceiling_uncertainty']:.4f}. Headroom is the "
+        f"The best possible AUC is {limit['auc']:.4f} ± {limit['uncertainty']:.4f}, that of the best function of "
+        f"Lorentz invariants {limit['invariant_ceiling']:.4f} ± {limit['invariant_ceiling_uncertainty']:.4f}. Headroom is the "
         "share of the way from the second to the first.\n",
         table(
             ["data set", "model", "AUC ± over members", "headroom", *limit["by_slice"]],

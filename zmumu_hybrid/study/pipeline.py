@@ -253,7 +253,7 @@ def prepare(branch: Branch, journal: Journal) -> Mapping[str, Any]:
 def train_and_score(branch: Branch, journal: Journal) -> dict[Training, Mapping[str, Any]]:
     """Train and score every ensemble of a branch."""
     tables = [branch.stage(f"process-{sample}") for sample in SAMPLES]
-    scores = {}
+    scores: dict[Training, Mapping[str, Any]] = {}
     for training in plan(branch.study.scale, branch.conditions):
         trained = branch.stage(f"train-{training.name}")
         journal.do(

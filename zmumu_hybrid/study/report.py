@@ -136,7 +136,7 @@ def claims(summary: Mapping[str, Any]) -> str:
 
 
 def options(summary: Mapping[str, Any]) -> str:
-    """Return the table of the AUCs under other readings of the paper and on other data sets; empty if there are none."""
+    """Return the table of the AUCs on other data sets and under other readings of the paper, if there are any."""
     conditions = summary["conditions"]
     if not conditions:
         return ""
