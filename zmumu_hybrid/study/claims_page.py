@@ -61,8 +61,8 @@ def render_claims(summary: Mapping[str, Any]) -> str:
         overtaking(summary["overtaking"]) + "\n",
         "## How far from the best possible\n",
         f"The best possible AUC is {limit['auc']:.4f} ± {limit['uncertainty']:.4f}, that of the best function of "
-        f"Lorentz invariants {limit['invariant_ceiling']:.4f} ± {limit['invariant_ceiling_uncertainty']:.4f}. Headroom is the "
-        "share of the way from the second to the first.\n",
+        f"Lorentz invariants {limit['invariant_ceiling']:.4f} ± {limit['invariant_ceiling_uncertainty']:.4f}. "
+        "Headroom is the share of the way from the second to the first.\n",
         table(
             ["data set", "model", "AUC ± over members", "headroom", *limit["by_slice"]],
             (
