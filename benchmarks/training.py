@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
 from zmumu_hybrid.learn.engines import BatchedEngine, Engine, Epoch
+from zmumu_hybrid.learn.features import Features
 from zmumu_hybrid.learn.groups import draw_order
-from zmumu_hybrid.learn.networks import Features
 from zmumu_hybrid.learn.presets import preset
 from zmumu_hybrid.learn.single import SingleEngine
 from zmumu_hybrid.learn.tensors import TrainingTable, load
@@ -123,7 +124,7 @@ def bare_products(model: ModelConfig, dtype: torch.dtype, *, batched: bool) -> C
 def gather(engine: Engine, features: Features, table: TrainingTable) -> Epoch:
     orders = [draw_order(table, engine.training, member, 0)[: STEPS * BATCH] for member in engine.members]
     rows = torch.from_numpy(np.stack([order.reshape(-1, BATCH) for order in orders], 1))
-    taken = Features(*(values[rows] for values in features))
+    taken = features.map(itemgetter(rows))
     labels = torch.from_numpy(table.label).float()[rows]
     return Epoch(taken, labels, torch.ones_like(labels))
 

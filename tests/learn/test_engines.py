@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import itemgetter
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from zmumu_hybrid.learn.configuration import POOLINGS, ModelConfig, TrainingConfig
 from zmumu_hybrid.learn.engines import BatchedEngine, Engine, Epoch
 from zmumu_hybrid.learn.inference import fold
-from zmumu_hybrid.learn.networks import Features, build
+from zmumu_hybrid.learn.networks import build
 from zmumu_hybrid.learn.presets import preset
 from zmumu_hybrid.learn.single import SingleEngine
 
@@ -56,7 +57,7 @@ def test_a_step_is_that_of_torch(kind: type[Engine]) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2, weight_decay=0.1)
     for step in range(3):
         optimizer.zero_grad()
-        predicted = network.classify(Features(*(values[step] for values in events.features)))
+        predicted = network.classify(events.features.map(itemgetter(step)))
         loss = torch.nn.functional.binary_cross_entropy_with_logits(
             predicted, events.labels[step], events.weights[step]
         )
@@ -75,7 +76,7 @@ def test_a_member_does_not_depend_on_its_company() -> None:
     alone = BatchedEngine(SMALL, SETTINGS, [1])
     events = epoch(together, 5)
     own = Epoch(
-        Features(*(values[:, 1:2] for values in events.features)), events.labels[:, 1:2], events.weights[:, 1:2]
+        events.features.map(itemgetter((slice(None), slice(1, 2)))), events.labels[:, 1:2], events.weights[:, 1:2]
     )
     np.testing.assert_allclose(together.run(events, lambda: None)[1], alone.run(own, lambda: None)[0], rtol=1e-4)
 
@@ -110,7 +111,7 @@ def test_normalisation_folds_into_the_products(model: str) -> None:
     events = epoch(engine, 3)
     engine.run(events, lambda: None)
     network = engine.network.eval()
-    features = Features(*(values[0, 0] for values in events.features))
+    features = events.features.map(itemgetter((0, 0)))
     folded = fold(network)
     assert not any("running" in name for name in folded.state_dict())
     torch.testing.assert_close(folded.classify(features), network.classify(features), rtol=1e-3, atol=1e-3)

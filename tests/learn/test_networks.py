@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.learn.configuration import MODELS, POOLINGS, ModelConfig
-from zmumu_hybrid.learn.networks import Hybrid, build, invariants
+from zmumu_hybrid.learn.features import invariants_of
+from zmumu_hybrid.learn.networks import Hybrid, build
 from zmumu_hybrid.learn.presets import PRESETS, preset
 
 MUON = 0.1056583745
@@ -112,10 +113,14 @@ def test_invariants_are_those_of_the_pair() -> None:
     square = total[:, 0] ** 2 - (total[:, 1:] ** 2).sum(-1)
     product = p4[:, 0, 0] * p4[:, 1, 0] - (p4[:, 0, 1:] * p4[:, 1, 1:]).sum(-1)
     expected = torch.stack([square, product], -1).log1p()
-    torch.testing.assert_close(invariants(p4), expected)
+    pair = preset("hybrid").event_invariants
+    torch.testing.assert_close(invariants_of(p4, pair), expected)
     back = torch.zeros(1, 2, 4, dtype=torch.float64)
     back[0, :, 1] = torch.tensor([1.0, 3.0])
-    torch.testing.assert_close(invariants(back)[0, 0], -torch.log1p(torch.tensor(16.0, dtype=torch.float64)))
+    torch.testing.assert_close(
+        invariants_of(back, pair)[0, 0],
+        -torch.log1p(torch.tensor(16.0, dtype=torch.float64)),
+    )
 
 
 def test_the_particle_map_is_plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,14 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.learn.variables import (
+    PAIR_INVARIANTS,
+    ContextVariable,
+    Product,
+    pair_indices,
+    parse_context,
+    parse_invariant,
+)
 
 __all__ = ["MODELS", "POOLINGS", "ModelConfig", "TrainingConfig", "from_dict"]
 
@@ -30,6 +38,8 @@ def _is_count(value: object, least: int = 1) -> bool:
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModelConfig:
     """Everything that determines a network's function but its parameters.
+
+    The defaults are those of the muon pair; `docs/general.md` describes other events.
 
     Attributes
     ----------
@@ -55,11 +65,31 @@ class ModelConfig:
         What the BatchNorm of the particle map normalises: every "feature" over events and particles, or every
         "particle" index over events and features, as the authors' published networks do.
     squared_norm : str
-        Whose squared Minkowski norm the first invariant is: of the "total" momentum or of the "difference".
+        Whose squared Minkowski norm the first invariant is where `invariants` is None: of the "total" momentum or of
+        the "difference".
     particles : int
-        Particles per event.
+        Particles per event, padding included.
     context : int
         Context variables of the gate.
+    invariants : tuple of str, optional
+        The Lorentz invariants of the event, by their names in `zmumu_hybrid.learn.variables`. None means the two of a
+        pair: the squared norm and the inner product.
+    pair_invariants : tuple of str
+        The invariants of every pair of particles that `pair_map` reads: "dot", "m2", "difference".
+    pair_map : tuple of int
+        Hidden widths of the map of one pair's invariants to a latent that is summed over the pairs and joins the
+        invariants of the event; unused without `pair_invariants`, and by the PFN.
+    pair_latent, symmetric_latent : int, optional
+        Widths of that latent and of the hybrid's symmetric latent; `latent` by default.
+    labels : int
+        Lorentz-invariant numbers that come with each particle: its species, charge or tag.
+    masked : bool
+        Whether events have fewer particles than `particles`, and a mask that says which are there.
+    context_variables : tuple of str, optional
+        Names of the context variables, which are then computed from the momenta. By default the pT of the first
+        particle if `context` is 1, else none: they are given with the events.
+    classes : int
+        1 for one logit, signal against background; K > 1 for the K logits of as many classes.
     """
 
     model: str
@@ -74,6 +104,15 @@ class ModelConfig:
     squared_norm: str = "total"
     particles: int = 2
     context: int = 1
+    invariants: tuple[str, ...] | None = None
+    pair_invariants: tuple[str, ...] = ()
+    pair_map: tuple[int, ...] = ()
+    pair_latent: int | None = None
+    symmetric_latent: int | None = None
+    labels: int = 0
+    masked: bool = False
+    context_variables: tuple[str, ...] | None = None
+    classes: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what makes no network; lists of widths become tuples."""
@@ -82,31 +121,102 @@ class ModelConfig:
         _choice("model", "normalisation", self.normalisation, ("batch", "none"))
         _choice("model", "particle_norm", self.particle_norm, ("feature", "particle"))
         _choice("model", "squared_norm", self.squared_norm, ("total", "difference"))
-        for field in ("particle_map", "invariant_map", "gate", "classifier"):
+        for field in ("particle_map", "invariant_map", "gate", "classifier", "pair_map"):
             widths = getattr(self, field)
             if not isinstance(widths, (list, tuple)) or not all(_is_count(width) for width in widths):
                 raise ConfigurationError(f"model: {field} must be a list of widths of at least 1, not {widths!r}")
             object.__setattr__(self, field, tuple(widths))
-        for field in ("latent", "particles", "context"):
-            if not _is_count(getattr(self, field)):
-                raise ConfigurationError(
-                    f"model: {field} must be an integer of at least 1, not {getattr(self, field)!r}"
-                )
+        for field in ("latent", "particles", "context", "classes", "pair_latent", "symmetric_latent"):
+            value = getattr(self, field)
+            if not _is_count(value) and not (value is None and field.endswith("_latent")):
+                raise ConfigurationError(f"model: {field} must be an integer of at least 1, not {value!r}")
+        if not _is_count(self.labels, 0):
+            raise ConfigurationError(f"model: labels must be an integer of at least 0, not {self.labels!r}")
+        if not isinstance(self.masked, bool):
+            raise ConfigurationError(f"model: masked must be true or false, not {self.masked!r}")
+        self._check_variables()
+
+    def _check_variables(self) -> None:
+        """Refuse names that mean nothing for such events, and latents that cannot be joined."""
+        for field in ("invariants", "pair_invariants", "context_variables"):
+            names = getattr(self, field)
+            if names is not None and not isinstance(names, (list, tuple)):
+                raise ConfigurationError(f"model: {field} must be a list of names, not {names!r}")
+            object.__setattr__(self, field, names if names is None else tuple(names))
+        for name in self.pair_invariants:
+            _choice("model", "every one of pair_invariants", name, tuple(PAIR_INVARIANTS))
+        try:
+            read, variables = self.event_invariants, self.context_definitions
+        except ConfigurationError as error:
+            raise ConfigurationError(f"model: {error}") from None
+        if self.model != "pfn" and not read and not self.pair_invariants:
+            raise ConfigurationError(
+                "model: invariants and pair_invariants are empty: the symmetric part has nothing to read"
+            )
+        if self.context_variables is not None and len(variables) != self.context:
+            raise ConfigurationError(
+                f"model: context_variables has {len(variables)} names for context = {self.context} variables"
+            )
+        if self.pooling == "weighted-sum" and self.symmetric_width != self.latent:
+            raise ConfigurationError(
+                f"model: symmetric_latent must be that of latent ({self.latent}) for a weighted sum, "
+                f"not {self.symmetric_latent}"
+            )
+
+    @property
+    def event_invariants(self) -> list[Product]:
+        """The invariants of the event, in the order in which the network reads them."""
+        names = self.invariants
+        if names is None and (self.model == "pfn" or self.pair_invariants):
+            names = ()
+        elif names is None:
+            if self.particles != 2:
+                raise ConfigurationError(f"invariants must be named for events of {self.particles} particles")
+            names = ("m2(all)" if self.squared_norm == "total" else "m2(0-1)", "dot(0,1)")
+        return [parse_invariant(name, self.particles) for name in names]
+
+    @property
+    def all_pair_invariants(self) -> list[Product]:
+        """The invariants of all pairs, those of one pair together."""
+        pairs = pair_indices(self.particles) if self.pair_invariants else []
+        return [
+            parse_invariant(PAIR_INVARIANTS[name].format(*pair), self.particles)
+            for pair in pairs
+            for name in self.pair_invariants
+        ]
+
+    @property
+    def context_definitions(self) -> list[ContextVariable]:
+        """The context variables that are computed from the momenta; none if they come with the events."""
+        names = self.context_variables
+        if names is None:
+            names = ("pt(0)",) if self.context == 1 else ()
+        return [parse_context(name, self.particles) for name in names]
+
+    @property
+    def symmetric_width(self) -> int:
+        """Width of the hybrid's symmetric latent."""
+        return self.latent if self.symmetric_latent is None else self.symmetric_latent
 
     @property
     def stacks(self) -> dict[str, tuple[int, ...]]:
         """The MLPs that the network has, by name: their widths from input to output."""
-        joined = {"weighted-sum": self.latent, "weighted-concatenation": 2 * self.latent}
-        pooled = joined.get(self.pooling, 2 * self.latent + 1)
-        if self.model == "invariant":
-            return {"classifier": (2, *self.classifier, 1)}
-        stacks = {"particle_map": (4, *self.particle_map, self.latent)}
-        if self.model == "pfn":
-            return stacks | {"classifier": (self.latent, *self.classifier, 1)}
-        stacks["invariant_map"] = (2, *self.invariant_map, self.latent)
+        both = self.latent + self.symmetric_width
+        pooled = {"weighted-sum": self.latent, "weighted-concatenation": both}.get(self.pooling, both + 1)
+        stacks: dict[str, tuple[int, ...]] = {}
+        symmetric = len(self.event_invariants)
+        if self.model != "invariant":
+            stacks["particle_map"] = (4 + self.labels, *self.particle_map, self.latent)
+        if self.model != "pfn" and self.pair_invariants:
+            width = self.latent if self.pair_latent is None else self.pair_latent
+            stacks["pair_map"] = (len(self.pair_invariants) + 2 * self.labels, *self.pair_map, width)
+            symmetric += width
+        if self.model == "hybrid":
+            stacks["invariant_map"] = (symmetric, *self.invariant_map, self.symmetric_width)
         if self.has_gate:
             stacks["gate"] = (self.context, *self.gate, 2)
-        return stacks | {"classifier": (pooled, *self.classifier, 1)}
+        read = {"hybrid": pooled, "pfn": self.latent, "invariant": symmetric}[self.model]
+        return stacks | {"classifier": (read, *self.classifier, self.classes)}
 
     @property
     def has_gate(self) -> bool:

@@ -7,6 +7,7 @@ autograd. `zmumu_hybrid.learn.single` has the engine for CPUs, one member on one
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -98,6 +99,13 @@ class Engine:
         return logits(self.network, features)
 
 
+def _losses(predicted: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted cross-entropy (M, B) of logits (M, B), or (M, B, K) of several classes 0 to K - 1."""
+    if predicted.ndim == labels.ndim:
+        return functional.binary_cross_entropy_with_logits(predicted, labels, weights, reduction="none")
+    return weights * functional.cross_entropy(predicted.movedim(-1, 1), labels.long(), reduction="none")
+
+
 class BatchedEngine(Engine):
     """All members of the group in one batched product, on any device; the gradient is autograd's."""
 
@@ -130,12 +138,10 @@ class BatchedEngine(Engine):
         for step in range(len(epoch.labels)):
             check()
             self._optimizer.zero_grad()
-            features = Features(*(values[step] for values in epoch.features))
+            features = epoch.features.map(itemgetter(step))
             with torch.autocast(self.training.device, torch.bfloat16, enabled=narrow):
                 predicted = self.network.classify(features)
-            loss = functional.binary_cross_entropy_with_logits(
-                predicted.float(), epoch.labels[step], epoch.weights[step], reduction="none"
-            ).mean(1)
+            loss = _losses(predicted.float(), epoch.labels[step], epoch.weights[step]).mean(1)
             loss.sum().backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
             self.steps += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,39 +55,68 @@ class Ensemble:
         """Number of members, M."""
         return self.network.members
 
-    def logits(self, p4: ArrayLike, pt: ArrayLike | None = None) -> NDArray[np.float32]:
-        """Return the output before the sigmoid, shape (M, N).
+    def logits(
+        self,
+        p4: ArrayLike,
+        context: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the output before the sigmoid or softmax: shape (M, N), or (M, N, K) of K classes.
 
         Parameters
         ----------
-        p4 : array_like, shape (N, 2, 4)
-            E, px, py, pz in GeV, mu+ first.
-        pt : array_like, shape (N, 1) or (N,), optional
-            The context of the symmetry factor in GeV; by default the pT of the first muon.
+        p4 : array_like, shape (N, n, 4)
+            E, px, py, pz in GeV, for a muon pair mu+ first.
+        context : array_like, shape (N, C) or (N,), optional
+            The context of the symmetry factor; by default computed from the momenta, see
+            `zmumu_hybrid.learn.networks.Network.features`.
+        mask : array_like of bool, shape (N, n), optional
+            Which particles are there.
+        labels : array_like, shape (N, n, L), optional
+            The labels of the particles.
 
         Raises
         ------
         InputError
-            If a shape does not fit or a number is not finite.
+            If a shape does not fit, something is missing or a number is not finite.
         """
+        config = self.config
         momenta = np.asarray(p4, np.float64)
-        if momenta.ndim != 3 or momenta.shape[1:] != (self.config.particles, 4):
-            raise InputError(f"p4 must have the shape (N, {self.config.particles}, 4), not {momenta.shape}")
-        if not np.isfinite(momenta).all():
-            row = int(np.argwhere(~np.isfinite(momenta))[0][0])
+        count = len(momenta)
+        if momenta.shape != (count, config.particles, 4):
+            raise InputError(f"p4 must have the shape (N, {config.particles}, 4), not {momenta.shape}")
+        there = None if mask is None else _shaped(mask, (count, config.particles), "mask").astype(np.bool_)
+        finite = np.isfinite(momenta).all(-1) if there is None else np.isfinite(momenta).all(-1) | ~there
+        if not finite.all():
+            row = int(np.argwhere(~finite)[0][0])
             raise InputError(f"p4 of row {row} is not finite: {momenta[row].tolist()}")
-        context = None
-        if pt is not None:
-            given = np.asarray(pt, np.float64).reshape(len(momenta), self.config.context)
-            context = torch.from_numpy(given)
-        return logits(self.network, self.network.features(torch.from_numpy(momenta), context))
+        given = {
+            "context": None if context is None else _shaped(context, (count, config.context), "context"),
+            "mask": there,
+            "labels": None if labels is None else _shaped(labels, (count, config.particles, config.labels), "labels"),
+        }
+        tensors = {name: None if values is None else torch.from_numpy(values) for name, values in given.items()}
+        return logits(self.network, self.network.features(torch.from_numpy(momenta), **tensors))
 
-    def scores(self, p4: ArrayLike, pt: ArrayLike | None = None) -> NDArray[np.float32]:
-        """Return the probability of signal, shape (M, N); arguments and errors as `logits`."""
-        return np.asarray(1.0 / (1.0 + np.exp(-self.logits(p4, pt))), np.float32)
+    def scores(
+        self,
+        p4: ArrayLike,
+        context: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the probability of signal (M, N), or of every class (M, N, K); arguments and errors as `logits`."""
+        values = np.asarray(self.logits(p4, context, mask, labels))
+        if self.config.classes == 1:
+            return np.asarray(1.0 / (1.0 + np.exp(-values)), np.float32)
+        exponentials = np.exp(values - values.max(-1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(-1, keepdims=True), np.float32)
 
-    def general_weight(self, pt: ArrayLike) -> NDArray[np.float64]:
-        """Return the weight of the general subnet at the pT values (GeV) of shape (K,), shape (M, K).
+    def general_weight(self, context: ArrayLike) -> NDArray[np.float64]:
+        """Return the weight of the general subnet, shape (M, K), at K values of the context, shape (K,) or (K, C).
+
+        For a muon pair the context is the pT of the mu+ in GeV.
 
         Raises
         ------
@@ -96,8 +126,15 @@ class Ensemble:
         if not (self.config.has_gate and isinstance(self.network, Hybrid)):
             raise ConfigurationError(f"a {self.config.model} ({self.config.pooling}) learns no symmetry factor")
         with torch.no_grad():
-            values = torch.from_numpy(np.asarray(pt, np.float64).reshape(-1, 1))
+            values = torch.from_numpy(np.asarray(context, np.float64).reshape(-1, self.config.context))
             return np.asarray(self.network.general_weight(values).numpy(), np.float64).reshape(self.members, -1)
+
+
+def _shaped(values: ArrayLike, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
+    array = np.asarray(values, np.float64)
+    if array.size != math.prod(shape):
+        raise InputError(f"{name} must have the shape {shape}, not {array.shape}")
+    return array.reshape(shape)
 
 
 def load_ensemble(run: str | os.PathLike[str]) -> Ensemble:

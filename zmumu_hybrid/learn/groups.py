@@ -140,7 +140,7 @@ class Group:
         def taken(values: NDArray[np.float64]) -> torch.Tensor:
             return torch.from_numpy(values.astype(np.float32)[rows]).to(training.device)
 
-        features = Features(*(values[index].to(training.device) for values in self.features))
+        features = self.features.map(lambda values: values[index].to(training.device))
         return Epoch(features, taken(self.table.label), taken(weight))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ def _fold(source: Mlp, target: Mlp) -> None:
 
 @torch.no_grad()
 def logits(network: Network, features: Features) -> NDArray[np.float32]:
-    """Return the logits, shape (M, N), of events that all members share.
+    """Return the logits of events that all members share: (M, N), or (M, N, K) of several classes.
 
     Parameters
     ----------
@@ -63,13 +64,11 @@ def logits(network: Network, features: Features) -> NDArray[np.float32]:
     folded = fold(network)
     device = next(folded.parameters()).device
     count = len(features.context)
-    out = np.empty((network.members, count), np.float32)
+    classes = network.config.classes
+    out = np.empty((network.members, count) + (() if classes == 1 else (classes,)), np.float32)
     for start in range(0, count, CHUNK):
-        chunk = [_part(values, start).to(device=device, dtype=folded.dtype) for values in features]
-        out[:, start : start + CHUNK] = folded.classify(Features(*chunk)).float().cpu().numpy()
+        chosen = features.map(itemgetter(slice(start, start + CHUNK)))
+        chunk = chosen.map(lambda values: values.to(device=device, dtype=folded.dtype))
+        out[:, start : start + CHUNK] = folded.classify(chunk).float().cpu().numpy()
     network.train(training)
     return out
-
-
-def _part(values: Tensor, start: int) -> Tensor:
-    return values[start : start + CHUNK]

@@ -74,12 +74,24 @@ class StackedBatchNorm(nn.Module):
         for tensor, value in ((self.weight, 1), (self.bias, 0), (self.running_mean, 0), (self.running_var, 1)):
             tensor[member].fill_(value)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Normalise x of shape (M, R, channels) over R; in training also move the running statistics.
 
-        The variance that normalises is the biased one, the one that is remembered the unbiased one.
+        The variance that normalises is the biased one, the one that is remembered the unbiased one. With a mask of
+        shape (M, R, 1) or (M, R, channels), 1 and 0, elements at 0 do not count; statistics of fewer than two are not
+        remembered.
         """
-        if self.training:
+        if self.training and mask is not None:
+            count = mask.sum(1)
+            mean = (x * mask).sum(1) / count.clamp(min=1)
+            variance = ((x - mean.unsqueeze(1)).square() * mask).sum(1) / count.clamp(min=1)
+            with torch.no_grad():
+                enough = (count > 1).to(x.dtype)
+                momentum = BATCH_NORM_MOMENTUM * enough
+                unbiased = variance * count / (count - 1).clamp(min=1)
+                self.running_mean += momentum * (mean - self.running_mean)
+                self.running_var += momentum * (unbiased - self.running_var)
+        elif self.training:
             variance, mean = torch.var_mean(x, dim=1, correction=0)
             with torch.no_grad():
                 rows = x.shape[1]
@@ -124,24 +136,36 @@ class Mlp(nn.Module):
         for norm in self.norms:
             norm.initialise(member)  # type: ignore[operator]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return y of shape (M, ..., widths[-1]) for x of shape (M, ..., widths[0])."""
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return y of shape (M, ..., widths[-1]) for x of shape (M, ..., widths[0]).
+
+        A mask of shape (M, ...), 1 and 0, says which rows count in a normalisation; what comes out for others means
+        nothing.
+        """
         shape = x.shape[:-1]
         x = x.reshape(x.shape[0], -1, x.shape[-1])
+        counted = None if mask is None else mask.reshape(x.shape[0], -1, 1)
         last = len(self.linears) - 1
         for place, linear in enumerate(self.linears):
             if self.norms and place < last:
-                x = self._normalise(place, linear(x)).relu()
+                x = self._normalise(place, linear(x), counted).relu()
             else:
                 x = linear(x, relu=place < last)
         return x.reshape(*shape, self.widths[-1])
 
-    def _normalise(self, place: int, x: Tensor) -> Tensor:
+    def _normalise(self, place: int, x: Tensor, mask: Tensor | None) -> Tensor:
         norm = self.norms[place]
         if self.particles is None:
-            return norm(x)  # type: ignore[no-any-return]
+            return norm(x, mask)  # type: ignore[no-any-return]
+        if mask is not None:
+            mask = _by_particle(mask.expand_as(x), self.particles)
+        normed = norm(_by_particle(x, self.particles), mask)
         members, rows, width = x.shape
-        # (M, B, n, F) with the particle index as the channel: events and features become the rows.
-        by_particle = x.reshape(members, -1, self.particles, width).transpose(2, 3)
-        normed = norm(by_particle.reshape(members, -1, self.particles))
-        return normed.reshape(by_particle.shape).transpose(2, 3).reshape(members, rows, width)  # type: ignore[no-any-return]
+        back = normed.reshape(members, -1, width, self.particles)
+        return back.transpose(2, 3).reshape(members, rows, width)  # type: ignore[no-any-return]
+
+
+def _by_particle(x: Tensor, particles: int) -> Tensor:
+    """Turn (M, B n, F) into (M, B F, n): the particle index is the channel, events and features are the rows."""
+    members, _, width = x.shape
+    return x.reshape(members, -1, particles, width).transpose(2, 3).reshape(members, -1, particles)

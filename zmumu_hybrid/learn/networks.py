@@ -1,67 +1,27 @@
 """The three networks as torch modules whose parameters have a leading axis of members.
 
-An ensemble of M networks is one module and one batched product; a single network is an ensemble of one. Shapes below
-use M members, B events, n particles per event, C context variables.
+An ensemble of M networks is one module and one batched product; a single network is an ensemble of one. The modules are
+general: any number of particles with a mask, any invariants, context variables, latents and classes; the muon pair
+is what `ModelConfig` describes by default. Shapes below use M members, B events, n particles per event, L labels of a
+particle, I invariants of an event, P pairs with Q invariants each, C context variables, K classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from zmumu_hybrid import keys
-from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.learn.configuration import ModelConfig
+from zmumu_hybrid.learn.features import Features, context_of, invariants_of
 from zmumu_hybrid.learn.layers import Mlp
 from zmumu_hybrid.learn.presets import preset
+from zmumu_hybrid.learn.variables import pair_indices
 
-__all__ = ["PFN", "Features", "Hybrid", "Invariant", "Network", "build", "invariants"]
-
-
-class Features(NamedTuple):
-    """What the stacks of a network read, computed from the momenta once.
-
-    Attributes
-    ----------
-    particles : Tensor, shape (..., B, n, 4)
-        E, px, py, pz of each particle, in GeV.
-    invariants : Tensor, shape (..., B, 2)
-        The Lorentz invariants, see `invariants`.
-    context : Tensor, shape (..., B, C)
-        pT of the first muon, in GeV.
-    """
-
-    particles: Tensor
-    invariants: Tensor
-    context: Tensor
-
-
-def _minkowski(p: Tensor, q: Tensor) -> Tensor:
-    return p[..., 0] * q[..., 0] - (p[..., 1:] * q[..., 1:]).sum(-1)
-
-
-def invariants(p4: Tensor, squared_norm: str = "total") -> Tensor:
-    """Return the two Lorentz invariants of a pair, each as sign(x) log(1 + abs(x)).
-
-    Parameters
-    ----------
-    p4 : Tensor, shape (..., 2, 4)
-        E, px, py, pz in GeV; the products are taken in float64.
-    squared_norm : str
-        Whose squared Minkowski norm is taken: "total" or "difference" of the two momenta.
-
-    Returns
-    -------
-    Tensor of float64, shape (..., 2)
-        The squared norm and the inner product of the two momenta, in GeV^2 before the logarithm.
-    """
-    first, second = p4.double().unbind(-2)
-    whole = first + second if squared_norm == "total" else first - second
-    x = torch.stack([_minkowski(whole, whole), _minkowski(first, second)], -1)
-    return x.sign() * x.abs().log1p()
+__all__ = ["PFN", "Features", "Hybrid", "Invariant", "Network", "build"]
 
 
 class Network(nn.Module):
@@ -75,6 +35,8 @@ class Network(nn.Module):
         M, the length of the leading axis of every parameter.
     """
 
+    particle_map: Mlp
+    pair_map: Mlp
     classifier: Mlp
 
     def __init__(self, config: ModelConfig, members: int = 1) -> None:
@@ -108,38 +70,123 @@ class Network(nn.Module):
         """The type of the parameters."""
         return next(self.parameters()).dtype
 
-    def features(self, p4: Tensor, pt: Tensor | None = None) -> Features:
+    def features(
+        self, p4: Tensor, context: Tensor | None = None, mask: Tensor | None = None, labels: Tensor | None = None
+    ) -> Features:
         """Compute what the stacks read.
 
         Parameters
         ----------
-        p4 : Tensor, shape (..., B, 2, 4)
-            E, px, py, pz in GeV, mu+ first; float64 keeps the invariants exact.
-        pt : Tensor, shape (..., B, C), optional
-            The context of the symmetry factor in GeV; by default the pT of the first muon.
+        p4 : Tensor, shape (..., B, n, 4)
+            E, px, py, pz in GeV, for a muon pair mu+ first; float64 keeps the invariants exact.
+        context : Tensor, shape (..., B, C), optional
+            The context of the symmetry factor; by default computed from the momenta, where the configuration says how.
+        mask : Tensor, shape (..., B, n), optional
+            True or 1 for particles, False or 0 for padding, for networks with masked particles. All are there by
+            default.
+        labels : Tensor, shape (..., B, n, L), optional
+            The labels of the particles, for networks that read some.
 
         Returns
         -------
         Features
             In the type of the parameters.
-        """
-        if pt is None:
-            pt = torch.hypot(p4[..., 0, 1], p4[..., 0, 2]).unsqueeze(-1)
-        reduced = invariants(p4, self.config.squared_norm)
-        return Features(p4.to(self.dtype), reduced.to(self.dtype), pt.to(self.dtype))
 
-    def forward(self, p4: Tensor, pt: Tensor | None = None) -> Tensor:
-        """Return the logits (M, B) of events that all members share (B, 2, 4) or that are their own (M, B, 2, 4)."""
-        return self.classify(self.features(p4, pt))
+        Raises
+        ------
+        InputError
+            If the context or labels are missing, or a mask or labels are given to a network without.
+        """
+        config = self.config
+        if (labels is None) != (config.labels == 0):
+            raise InputError(f"the network reads {config.labels} labels of each particle: {_given(labels)}")
+        if mask is not None and not config.masked:
+            raise InputError("the network knows no mask: its events have all their particles")
+        if config.masked:
+            mask = torch.ones_like(p4[..., 0]) if mask is None else mask.to(p4.dtype)
+            p4 = torch.where(mask.unsqueeze(-1) > 0, p4, torch.zeros_like(p4))
+            labels = None if labels is None else torch.where(mask.unsqueeze(-1) > 0, labels, torch.zeros_like(labels))
+        if context is None:
+            if not config.context_definitions:
+                raise InputError(f"the {config.context} context variables of the network are missing")
+            context = context_of(p4, config.context_definitions)
+        features = Features(
+            p4 if labels is None else torch.cat([p4, labels.to(p4.dtype)], -1),
+            invariants_of(p4, config.event_invariants),
+            context,
+            self._pairs(p4, labels),
+            mask,
+        )
+        return features.map(lambda values: values.to(self.dtype))
+
+    def _pairs(self, p4: Tensor, labels: Tensor | None) -> Tensor | None:
+        """Return what is read of every pair of particles."""
+        if "pair_map" not in self.config.stacks:
+            return None
+        first, second = self._pair_places()
+        reduced = invariants_of(p4, self.config.all_pair_invariants)
+        pairs = reduced.reshape(*reduced.shape[:-1], len(first), len(self.config.pair_invariants))
+        if labels is None:
+            return pairs
+        one, other = labels[..., first, :].double(), labels[..., second, :].double()
+        return torch.cat([pairs, one + other, one * other], -1)
+
+    def _pair_places(self) -> tuple[list[int], list[int]]:
+        places = pair_indices(self.config.particles)
+        return [i for i, _ in places], [j for _, j in places]
+
+    def forward(
+        self, p4: Tensor, context: Tensor | None = None, mask: Tensor | None = None, labels: Tensor | None = None
+    ) -> Tensor:
+        """Return the logits of events that all members share (B, n, 4) or that are their own (M, B, n, 4).
+
+        See `features` for the arguments and `classify` for the shape.
+        """
+        return self.classify(self.features(p4, context, mask, labels))
 
     def classify(self, features: Features) -> Tensor:
-        """Return the logits, shape (M, B), of events whose features were computed before."""
+        """Return the logits of events whose features were computed before: (M, B), or (M, B, K) of several classes."""
+        logits: Tensor = self.classifier(self.pool(features))
+        return logits.squeeze(-1) if self.config.classes == 1 else logits
+
+    def pool(self, features: Features) -> Tensor:
+        """Return what the classifier reads, shape (M, B, ...)."""
         raise NotImplementedError
+
+    def general(self, features: Features) -> Tensor:
+        """Return the general latent g: the sum over the particles of their map, shape (M, B, latent)."""
+        return _sum_of(self.particle_map, features.particles, features.mask, self.members)
+
+    def symmetric(self, features: Features) -> Tensor:
+        """Return the invariants of the event and the sum over its pairs of their map, shape (M, B, ...)."""
+        invariants = _own(features.invariants, self.members, 3)
+        if features.pairs is None:
+            return invariants
+        mask = features.mask
+        if mask is not None:
+            first, second = self._pair_places()
+            mask = mask[..., first] * mask[..., second]
+        return torch.cat([invariants, _sum_of(self.pair_map, features.pairs, mask, self.members)], -1)
+
+
+def _given(labels: Tensor | None) -> str:
+    return "none are given" if labels is None else f"labels of shape {tuple(labels.shape)} are given"
 
 
 def _own(x: Tensor, members: int, axes: int) -> Tensor:
     """Give a tensor without a members axis one, as a view; `axes` is the number of axes that it should have then."""
     return x if x.ndim == axes else x.expand(members, *x.shape)
+
+
+def _sum_of(stack: Mlp, x: Tensor, mask: Tensor | None, members: int) -> Tensor:
+    """Map the elements of sets (..., B, n, F) and sum over those that are there, shape (M, B, ...)."""
+    x = _own(x, members, 4)
+    if mask is None:
+        mapped: Tensor = stack(x)
+        return mapped.sum(-2)
+    mask = _own(mask, members, 3)
+    mapped = stack(x, mask)
+    return (mapped * mask.unsqueeze(-1)).sum(-2)
 
 
 class PFN(Network):
@@ -148,46 +195,37 @@ class PFN(Network):
     Knows no symmetry but that of exchanging particles (Appendix B; Komiske, Metodiev, Thaler, arXiv:1810.05165).
     """
 
-    particle_map: Mlp
-
     def __init__(self, config: ModelConfig | None = None, members: int = 1) -> None:
         super().__init__(config or preset("pfn"), members)
 
-    def classify(self, features: Features) -> Tensor:
-        """Return the logits, shape (M, B)."""
-        latent: Tensor = self.particle_map(_own(features.particles, self.members, 4)).sum(-2)
-        return self.classifier(latent).squeeze(-1)  # type: ignore[no-any-return]
+    def pool(self, features: Features) -> Tensor:
+        """Return the general latent, shape (M, B, latent)."""
+        return self.general(features)
 
 
 class Invariant(Network):
-    """The Lorentz-invariant network: an MLP on two invariants (Appendix B)."""
+    """The Lorentz-invariant network: an MLP on invariants (Appendix B), of the event and of its pairs."""
 
     def __init__(self, config: ModelConfig | None = None, members: int = 1) -> None:
         super().__init__(config or preset("invariant"), members)
 
-    def classify(self, features: Features) -> Tensor:
-        """Return the logits, shape (M, B)."""
-        return self.classifier(_own(features.invariants, self.members, 3)).squeeze(-1)  # type: ignore[no-any-return]
+    def pool(self, features: Features) -> Tensor:
+        """Return the invariants, with what is known of the pairs."""
+        return self.symmetric(features)
 
 
 class Hybrid(Network):
     """A general and a Lorentz-invariant subnet, joined by a learned symmetry factor (paper, Sec. III)."""
 
-    particle_map: Mlp
     invariant_map: Mlp
     gate: Mlp
 
     def __init__(self, config: ModelConfig | None = None, members: int = 1) -> None:
         super().__init__(config or preset("hybrid"), members)
 
-    def classify(self, features: Features) -> Tensor:
-        """Return the logits, shape (M, B)."""
-        return self.classifier(self.pool(features)).squeeze(-1)  # type: ignore[no-any-return]
-
     def latents(self, features: Features) -> tuple[Tensor, Tensor]:
-        """Return the general latent g and the symmetric latent s, each of shape (M, B, latent)."""
-        general = self.particle_map(_own(features.particles, self.members, 4)).sum(-2)
-        return general, self.invariant_map(_own(features.invariants, self.members, 3))
+        """Return the general latent g and the symmetric latent s, of shape (M, B, latent) and (M, B, its own)."""
+        return self.general(features), self.invariant_map(self.symmetric(features))
 
     def weights(self, context: Tensor) -> Tensor:
         """Return the pooling weights (w, 1 - w) at a context (..., B, C), shape (M, B, 2).
@@ -201,9 +239,9 @@ class Hybrid(Network):
             raise ConfigurationError(f"a hybrid with pooling {self.config.pooling!r} has no general weight")
         return torch.softmax(self.gate(_own(context.to(self.dtype), self.members, 3)), -1)
 
-    def general_weight(self, pt: Tensor) -> Tensor:
-        """Return w, the share of the general latent, at pT of the first muon in GeV (..., B, C), shape (M, B)."""
-        return self.weights(pt)[..., 0]
+    def general_weight(self, context: Tensor) -> Tensor:
+        """Return w, the share of the general latent, at a context (..., B, C), shape (M, B)."""
+        return self.weights(context)[..., 0]
 
     def pool(self, features: Features) -> Tensor:
         """Return what the classifier reads: w g + (1 - w) s, or one of the variants of Appendix C."""

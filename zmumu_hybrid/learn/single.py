@@ -56,7 +56,9 @@ class SingleEngine(Engine):
     def supports(model: ModelConfig, training: TrainingConfig) -> bool:
         """Return whether this engine can train such networks so."""
         known = model.normalisation == "batch" and model.particle_norm == "feature"
-        return known and model.context == 1 and training.device == "cpu"
+        plain = not (model.masked or model.pair_invariants) and model.classes == 1
+        joined = model.symmetric_width == model.latent and (model.context == 1 or model.has_gate)
+        return known and plain and joined and training.device == "cpu"
 
     @torch.no_grad()
     def _flatten(self) -> dict[Tensor, Tensor]:
@@ -88,7 +90,7 @@ class SingleEngine(Engine):
     def run(self, epoch: Epoch, check: Callable[[], None]) -> NDArray[np.float64]:
         """Take the steps of one epoch; see `Engine.run`."""
         labels, weights = (values.squeeze(1).unsqueeze(-1).numpy() for values in (epoch.labels, epoch.weights))
-        particles, invariants, context = (values.squeeze(1) for values in epoch.features)
+        particles, invariants, context = (values.squeeze(1) for values in epoch.features[:3])
         inputs = [particles.flatten(1, 2), invariants, context]  # the particles of a batch as rows
         total = 0.0
         with torch.no_grad():

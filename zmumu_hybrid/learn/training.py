@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -135,15 +135,23 @@ def _describe(run: Path, model: ModelConfig, training: TrainingConfig, data: str
     described = json.loads(json.dumps(described))  # as a file would give it back: tuples are lists
     if (run / "config.json").exists():
         known = read_config(run)
-        for part in ("model", "training", "data"):
+        # A file of before a field was added means the field's default.
+        defaults = {"model": _defaults(ModelConfig), "training": _defaults(TrainingConfig), "data": {}}
+        for part, usual in defaults.items():
+            held = usual | known.get(part, {})
             for name, value in described[part].items():
-                if known.get(part, {}).get(name) != value:
+                if held.get(name) != value:
                     raise ConfigurationError(
-                        f"{run}: holds a training with {part} {name} = {known.get(part, {}).get(name)!r}, not "
+                        f"{run}: holds a training with {part} {name} = {held.get(name)!r}, not "
                         f"{value!r}: name another output, or remove it"
                     )
         return known
     return described
+
+
+def _defaults(kind: type[Any]) -> dict[str, Any]:
+    found = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
+    return json.loads(json.dumps(found))  # type: ignore[no-any-return]
 
 
 def _groups(
