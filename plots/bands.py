@@ -115,4 +115,5 @@ def _reached(value: float | None, optimal: Limit | None, ceiling: Limit | None) 
         return ""
     if optimal is None or ceiling is None:
         return f"  {value:.4f}"
-    return f"  {value:.4f} ({100 * (value - ceiling[0]) / (optimal[0] - ceiling[0]):.0f}%)"
+    share = 100 * (value - ceiling[0]) / (optimal[0] - ceiling[0])
+    return f"  {value:.4f} (" + (f"{share:.0f}%)" if share >= 0 else "<0%)")

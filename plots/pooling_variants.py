@@ -53,5 +53,5 @@ def draw(
         title=title,
         scored=scored,
         looks=style.POOLINGS,
-        columns=2,
+        columns=1 if scored else 2,
     )

@@ -260,6 +260,7 @@ def legend(ax: Axes, *, columns: int = 1, location: str = "upper right", title: 
         loc=location,
         ncols=columns,
         title=title,
+        title_fontsize="small",
         columnspacing=1.2,
         handlelength=2.2,
         borderaxespad=0.3,
