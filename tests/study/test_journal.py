@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zmumu_hybrid.errors import OutputError
-from zmumu_hybrid.study.journal import Journal
+from zmumu_hybrid.clusters import Workers
+from zmumu_hybrid.errors import InputError, OutputError
+from zmumu_hybrid.study.journal import Journal, Stage
 
 
 def run(root: Path, settings: dict[str, Any], needs: tuple[str, ...] = ()) -> list[str]:
@@ -64,3 +66,42 @@ def test_a_stage_that_fails_leaves_no_record(tmp_path: Path) -> None:
 def test_a_stage_that_does_not_write_its_output_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"nothing\.txt: the stage lazy ended without having written"):
         Journal(tmp_path).do("lazy", dict, settings={}, outputs=["nothing.txt"])
+
+
+def write_square(root: Path, number: int) -> dict[str, Any]:
+    """Do a stage that can be sent to a worker."""
+    if number < 0:
+        raise InputError(f"{number} is negative")
+    (root / f"{number}.txt").write_text(str(number**2))
+    return {"square": number**2}
+
+
+def squares(root: Path, numbers: list[int]) -> list[Stage]:
+    return [
+        Stage(f"square-{n}", partial(write_square, root, n), settings={"n": n}, outputs=[f"{n}.txt"]) for n in numbers
+    ]
+
+
+@pytest.mark.parametrize("workers", [Workers(), Workers("futures", 2)], ids=["iterative", "futures"])
+def test_stages_on_workers_are_recorded_as_here(tmp_path: Path, workers: Workers) -> None:
+    said: list[str] = []
+    journal = Journal(tmp_path, lambda name, state, _seconds: said.append(f"{name} {state}"))
+    journal.do_all(squares(tmp_path, [2, 3]), workers)
+    assert {name: record.result for name, record in journal.records.items()} == {
+        "square-2": {"square": 4},
+        "square-3": {"square": 9},
+    }
+    assert {"square-2 done", "square-3 done"} <= set(said)
+    said.clear()
+    again = Journal(tmp_path, lambda name, state, _seconds: said.append(f"{name} {state}"))
+    again.do_all(squares(tmp_path, [2, 3]), Workers())
+    assert said == ["square-2 skip", "square-3 skip"]
+    said.clear()
+    with pytest.raises(InputError, match=r"-1 is negative"):
+        again.do_all(squares(tmp_path, [5, -1]), workers)
+    assert not (tmp_path / "stages" / "square--1.json").exists()
+
+
+def test_a_stage_on_a_worker_that_fails_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^square--1: -1 is negative$"):
+        Journal(tmp_path).do_all(squares(tmp_path, [-1]), Workers("futures", 1))

@@ -6,11 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zmumu_hybrid.errors import ConfigurationError
+from learned import same_weights, toy_columns, write
+from zmumu_hybrid.clusters import Workers
+from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.study import pipeline
 from zmumu_hybrid.study.conditions import OPTIONS, replicas
-from zmumu_hybrid.study.pipeline import Study, reproduce
+from zmumu_hybrid.study.journal import Journal
+from zmumu_hybrid.study.pipeline import Branch, Study, reproduce
 from zmumu_hybrid.study.scales import Scale
 from zmumu_hybrid.study.summary import peak
+from zmumu_hybrid.study.trainings import Training
 
 pytest.importorskip("pythia8mc")
 TINY = Scale("quick", 2500, 2500, members=2, epochs=1, fractions=(), conditions=(*replicas(1, members=1), OPTIONS[-1]))
@@ -64,3 +69,31 @@ def test_the_peak_of_a_sample() -> None:
     assert peak(np.concatenate([rng.normal(91.2, 1.0, 20_000), rng.uniform(50, 200, 5_000)])) == pytest.approx(
         91.2, abs=0.15
     )
+
+
+def trained(root: Path, trainers: Workers) -> dict[str, dict[str, object]]:
+    """Train and score two ensembles on a table that is there already; return the scores by the name of the run."""
+    journal = Journal(root)
+    for sample in ("study", "evaluation"):
+        table = f"{sample}/candidates.parquet"
+        if not (root / table).exists():
+            write(toy_columns(1000, seed=len(sample)), root / sample)
+        journal.do(f"process-{sample}", dict, settings={}, outputs=[table])
+    branch = Branch(Study(TINY, root, seed=3, workers=1))
+    return {run.name: dict(score) for run, score in pipeline.train_and_score(branch, journal, trainers).items()}
+
+
+def test_workers_train_the_same_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "plan", lambda *_: [Training("hybrid", 1.0), Training("invariant", 0.5)])
+    here = trained(tmp_path / "here", Workers())
+    monkeypatch.chdir(tmp_path)
+    there = trained(Path("there"), Workers("futures", 2))  # a worker must not need this process's folder
+    assert here == there
+    for name in here:
+        same_weights(tmp_path / "here" / "runs" / name, tmp_path / "there" / "runs" / name)
+
+
+def test_a_training_that_fails_on_a_worker_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "plan", lambda *_: [Training("pfn", 0.01)])
+    with pytest.raises(InputError, match=r"^train-fraction-0.01-pfn: .* too few for a batch of 128"):
+        trained(tmp_path, Workers("futures", 1))

@@ -1,13 +1,39 @@
-"""Options that take several values: `--signal a.lhe b.lhe` as well as `--signal a.lhe --signal b.lhe`."""
+"""What commands share: options that take several values, as `--signal a.lhe b.lhe`, and options that name workers."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
 
-__all__ = ["ManyValues", "spread_values"]
+if TYPE_CHECKING:
+    from zmumu_hybrid.clusters import ExecutorName, Workers
+
+__all__ = ["ManyValues", "available_cores", "choose_workers", "spread_values"]
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose_workers(
+    executor: ExecutorName | None, workers: int | None, scheduler: str | None, jobqueue: Path | None
+) -> Workers:
+    """Return who does the work; a scheduler or a jobqueue mean dask, without anything it is this process.
+
+    Raises
+    ------
+    ConfigurationError
+        As `zmumu_hybrid.clusters.Workers`.
+    """
+    from zmumu_hybrid.clusters import Workers
+
+    chosen = executor or ("dask" if scheduler or jobqueue else "iterative")
+    return Workers(chosen, workers or available_cores(), scheduler, jobqueue)
 
 
 def spread_values(arguments: Sequence[str], names: Sequence[str]) -> Iterator[str]:

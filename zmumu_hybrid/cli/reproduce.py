@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from zmumu_hybrid.cli.options import available_cores, choose_workers
 
 __all__ = ["reproduce"]
 
@@ -15,7 +16,17 @@ def reproduce(
     scale: Annotated[Literal["quick", "full"], typer.Option(help="Minutes, or the paper's size (hours).")] = "quick",
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("results"),
     seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 1,
-    workers: Annotated[int | None, typer.Option(help="Processes that generate events; by default one a core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that generate events, and workers that train; by default one a core.")
+    ] = None,
+    executor: Annotated[
+        Literal["iterative", "futures", "dask"] | None,
+        typer.Option(help="Where networks are trained: this process, local processes, or a dask cluster."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Train on the workers of a dask scheduler that runs already.")
+    ] = None,
+    jobqueue: Annotated[Path | None, typer.Option(help="YAML file for dask-jobqueue: train in batch jobs.")] = None,
 ) -> None:
     """Run the whole study: events, networks, figures, report. What is done already is skipped."""
     from rich.console import Console
@@ -32,7 +43,10 @@ def reproduce(
         took = "" if state == "start" else f" {seconds:8.1f} s"
         console.print(f"{name:48}{took:>11}  {states[state]}")
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    study = Study(SCALES[scale], output, seed, workers or cores, show_progress=True)
-    report = reproduce(study, announce)
+    trainers = choose_workers(executor, workers, scheduler, jobqueue)
+    cores = available_cores()
+    # Many workers elsewhere are no reason for many processes here.
+    generators = workers or cores if trainers.executor == "iterative" else min(trainers.workers, cores)
+    study = Study(SCALES[scale], output, seed, generators, show_progress=True)
+    report = reproduce(study, announce, trainers)
     typer.echo(f"{report}: the report; the numbers are in {report.with_name('summary.json')}")

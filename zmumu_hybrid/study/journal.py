@@ -16,10 +16,37 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.errors import InputError, OutputError
 from zmumu_hybrid.files import make_directory, read_json, sha256, write_json
+from zmumu_hybrid.tasks import Task, run_tasks, wait_for_file
 
-__all__ = ["Journal", "Record"]
+__all__ = ["Journal", "Record", "Stage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a study.
+
+    Attributes
+    ----------
+    name : str
+        Name of the stage, and of its record.
+    action : callable
+        Does the work and returns a mapping of plain JSON values.
+    settings : mapping
+        All that the outcome depends on, besides the stages that it needs.
+    outputs : sequence of str
+        Files that the stage writes, relative to the root.
+    needs : sequence of str
+        Names of stages that were done before with the same journal.
+    """
+
+    name: str
+    action: Callable[[], Mapping[str, Any]]
+    settings: Mapping[str, Any]
+    outputs: Sequence[str]
+    needs: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,45 +97,67 @@ class Journal:
         outputs: Sequence[str],
         needs: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """Run `action` unless the stage is done already, and return its result.
-
-        Parameters
-        ----------
-        name : str
-            Name of the stage, and of its record.
-        action : callable
-            Does the work and returns a mapping of plain JSON values.
-        settings : mapping
-            All that the outcome depends on, besides the stages that it needs.
-        outputs : sequence of str
-            Files that the stage writes, relative to the root.
-        needs : sequence of str
-            Names of stages that were done before with this journal.
+        """Run `action` unless the stage is done already, and return its result; see `Stage` for the arguments.
 
         Raises
         ------
         OutputError
             If the action ended without having written one of the outputs.
         """
-        fingerprint = self._fingerprint(settings, needs)
-        record = self._read(name)
-        if record is not None and record.fingerprint == fingerprint and self._intact(record, outputs):
-            self.records[name] = record
-            self._announce(name, "skip", record.seconds)
-            return record.result
-        self._announce(name, "start", 0.0)
-        started = time.perf_counter()
-        result = dict(action())
-        seconds = time.perf_counter() - started
-        missing = [output for output in outputs if not (self.root / output).is_file()]
+        stage = Stage(name, action, settings, outputs, needs)
+        if not self._done_before(stage):
+            self._announce(name, "start", 0.0)
+            started = time.perf_counter()
+            result = action()
+            self._record(stage, result, time.perf_counter() - started)
+        return self.records[name].result
+
+    def do_all(self, stages: Sequence[Stage], workers: Workers) -> None:
+        """Do stages that need nothing of each other, those that are not done yet as tasks of `workers`.
+
+        Their actions must be picklable and name files by absolute paths. Records are written here, each when its
+        stage has ended, so that a stage that fails costs none of those before it.
+
+        Raises
+        ------
+        OutputError
+            If an action ended without having written one of its outputs.
+        ZmumuError
+            See `zmumu_hybrid.tasks.run_tasks`; the message begins with the name of the stage.
+        """
+        if workers.executor == "iterative":
+            for stage in stages:
+                self.do(stage.name, stage.action, settings=stage.settings, outputs=stage.outputs, needs=stage.needs)
+            return
+        waiting = [stage for stage in stages if not self._done_before(stage)]
+        tasks = [Task(stage.name, stage.action) for stage in waiting]
+        for done in run_tasks(tasks, workers, self.root) if tasks else ():
+            stage = waiting[done.index]
+            for output in stage.outputs:
+                wait_for_file(self.root / output)
+            self._record(stage, done.result, done.seconds)
+
+    def _done_before(self, stage: Stage) -> bool:
+        fingerprint = self._fingerprint(stage.settings, stage.needs)
+        record = self._read(stage.name)
+        if record is None or record.fingerprint != fingerprint or not self._intact(record, stage.outputs):
+            return False
+        self.records[stage.name] = record
+        self._announce(stage.name, "skip", record.seconds)
+        return True
+
+    def _record(self, stage: Stage, result: Mapping[str, Any], seconds: float) -> None:
+        missing = [output for output in stage.outputs if not (self.root / output).is_file()]
         if missing:
-            raise OutputError(f"{self.root / missing[0]}: the stage {name} ended without having written this file")
-        checksums = {output: sha256(self.root / output) for output in outputs}
-        record = Record(fingerprint, round(seconds, 3), checksums, result)
-        write_json(self._path(name), asdict(record))
-        self.records[name] = record
-        self._announce(name, "done", seconds)
-        return result
+            raise OutputError(
+                f"{self.root / missing[0]}: the stage {stage.name} ended without having written this file"
+            )
+        checksums = {output: sha256(self.root / output) for output in stage.outputs}
+        fingerprint = self._fingerprint(stage.settings, stage.needs)
+        record = Record(fingerprint, round(seconds, 3), checksums, dict(result))
+        write_json(self._path(stage.name), asdict(record))
+        self.records[stage.name] = record
+        self._announce(stage.name, "done", seconds)
 
     def _fingerprint(self, settings: Mapping[str, Any], needs: Sequence[str]) -> str:
         known = {need: self.records[need].fingerprint for need in needs}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid import keys
+from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.files import make_directory, write_json
 from zmumu_hybrid.study.conditions import PAPER, Conditions
-from zmumu_hybrid.study.journal import Journal
+from zmumu_hybrid.study.journal import Journal, Stage
 from zmumu_hybrid.study.leaks import refuse_leaks
 from zmumu_hybrid.study.outcome import Outcome
 from zmumu_hybrid.study.scales import Scale
@@ -165,8 +166,8 @@ def process_sample(branch: Branch, sample: str) -> dict[str, Any]:
     return {"pairs": summary.pairs}
 
 
-def train_ensemble(branch: Branch, training: Training) -> dict[str, Any]:
-    """Train one ensemble."""
+def train_ensemble(branch: Branch, training: Training, threads: int | None = None) -> dict[str, Any]:
+    """Train one ensemble, on `threads` cores or on all of them."""
     from zmumu_hybrid.study.scoring import train_as
 
     study = branch.study
@@ -177,6 +178,7 @@ def train_ensemble(branch: Branch, training: Training) -> dict[str, Any]:
         members=branch.members,
         epochs=study.scale.epochs,
         seed=branch.seed("study"),
+        threads=threads,
         show_progress=study.show_progress,
     )
     return {}
@@ -250,35 +252,45 @@ def prepare(branch: Branch, journal: Journal) -> Mapping[str, Any]:
     )
 
 
-def train_and_score(branch: Branch, journal: Journal) -> dict[Training, Mapping[str, Any]]:
-    """Train and score every ensemble of a branch."""
+def train_and_score(branch: Branch, journal: Journal, trainers: Workers) -> dict[Training, Mapping[str, Any]]:
+    """Train every ensemble of a branch, each on one core of a worker if `trainers` has some, and score it."""
+    study = branch.study
     tables = [branch.stage(f"process-{sample}") for sample in SAMPLES]
-    scores: dict[Training, Mapping[str, Any]] = {}
-    for training in plan(branch.study.scale, branch.conditions):
-        trained = branch.stage(f"train-{training.name}")
-        journal.do(
-            trained,
-            partial(train_ensemble, branch, training),
+    here = trainers.executor == "iterative"
+    there = branch if here else replace(branch, study=replace(study, root=study.root.resolve(), show_progress=False))
+    stages = {
+        training: Stage(
+            branch.stage(f"train-{training.name}"),
+            partial(train_ensemble, there, training, None if here else 1),
             settings={
                 **asdict(training),
                 "members": branch.members,
-                "epochs": branch.study.scale.epochs,
+                "epochs": study.scale.epochs,
                 "seed": branch.seed("study"),
             },
             outputs=[f"{branch.run(training)}/{name}" for name in RUN],
             needs=tables,
         )
-        scores[training] = journal.do(
+        for training in plan(study.scale, branch.conditions)
+    }
+    journal.do_all(list(stages.values()), trainers)
+    return {
+        training: journal.do(
             branch.stage(f"score-{training.name}"),
             partial(score_ensemble, branch, training),
             settings={},
             outputs=[],
-            needs=[trained, *tables],
+            needs=[stage.name, *tables],
         )
-    return scores
+        for training, stage in stages.items()
+    }
 
 
-def reproduce(study: Study, announce: Callable[[str, str, float], None] | None = None) -> Path:
+def reproduce(
+    study: Study,
+    announce: Callable[[str, str, float], None] | None = None,
+    trainers: Workers | None = None,
+) -> Path:
     """Run every stage of a study that is not done yet; return the path of its report.
 
     Parameters
@@ -287,6 +299,8 @@ def reproduce(study: Study, announce: Callable[[str, str, float], None] | None =
         What to run, and where.
     announce : callable, optional
         Is told of every stage; see `zmumu_hybrid.study.journal.Journal`.
+    trainers : Workers, optional
+        Where the networks are trained, one training a task; by default here, on all cores.
 
     Returns
     -------
@@ -309,7 +323,7 @@ def reproduce(study: Study, announce: Callable[[str, str, float], None] | None =
     outcomes = []
     for branch in branches:
         limit = prepare(branch, journal)
-        scores = train_and_score(branch, journal)
+        scores = train_and_score(branch, journal, trainers or Workers())
         refuse_leaks({branch.run(training): score for training, score in scores.items()}, limit)
         outcomes.append(Outcome(branch.conditions, limit, scores))
     paper = outcomes[0]

@@ -23,15 +23,23 @@ PT_POINTS = (20.0, 37.5, 45.0, 52.5, 80.0)
 
 
 def train_as(
-    training: Training, data: Path, output: Path, *, members: int, epochs: int, seed: int, show_progress: bool
+    training: Training,
+    data: Path,
+    output: Path,
+    *,
+    members: int,
+    epochs: int,
+    seed: int,
+    threads: int | None = None,
+    show_progress: bool = False,
 ) -> None:
-    """Train one ensemble of the study, or go on with it."""
+    """Train one ensemble of the study, or go on with it; on `threads` cores, all by default."""
     if training.model == "enlarged":
         model = preset("hybrid", "enlarged")
     else:
         model = preset(training.model, pooling=training.pooling if training.model == "hybrid" else None)
     settings = TrainingConfig(members=members, epochs=epochs, fraction=training.fraction, seed=seed)
-    train(model, data, output, settings, show_progress=show_progress)
+    train(model, data, output, settings, threads=threads, show_progress=show_progress)
 
 
 def score(run: Path, evaluation: Path) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""Independent pieces of work on workers that share a file system: each leaves its files, and answers a small result.
+
+Where the workers are is `zmumu_hybrid.clusters`' business. A task that fails is named; a worker that does not see the
+folder of the results says so instead of writing them where nobody looks.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zmumu_hybrid.clusters import Workers, worker_pool
+from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, OutputError, ZmumuError
+from zmumu_hybrid.files import make_directory
+
+__all__ = ["Finished", "Task", "run_tasks", "wait_for_file"]
+
+PATIENCE = 60.0
+"""Seconds in which a shared file system must show a file that another machine has written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A piece of work: its name for messages, and a function without arguments that can be pickled."""
+
+    name: str
+    action: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a task left: its place among the tasks, what it returned, and the seconds it took where it ran."""
+
+    index: int
+    result: Any
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """A task on its worker, where the folder of the results must hold a file that the main process wrote there."""
+
+    action: Callable[[], Any]
+    token: Path | None
+
+    def __call__(self) -> tuple[Any, float]:
+        if self.token is not None and not wait_for_file(self.token):
+            raise ConfigurationError(
+                f"the worker on {os.uname().nodename} does not see {self.token.parent}: "
+                "name an output on a file system that all workers share"
+            )
+        started = time.perf_counter()
+        result = self.action()
+        return result, time.perf_counter() - started
+
+
+def wait_for_file(path: Path, patience: float | None = None) -> bool:
+    """Return whether a file is there, or is there within `patience` seconds (`PATIENCE` by default)."""
+    deadline = time.monotonic() + (PATIENCE if patience is None else patience)
+    while not path.is_file():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def run_tasks(tasks: Sequence[Task], workers: Workers, folder: str | os.PathLike[str]) -> Iterator[Finished]:
+    """Run tasks wherever `workers` says and yield each as it is finished, in any order.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        What they read and write must lie on a file system that the workers share, under absolute paths.
+    workers : Workers
+        Without workers ("iterative") the tasks run here, one after the other, in their order.
+    folder : path
+        Where the results go: each worker is asked whether it sees it.
+
+    Raises
+    ------
+    ZmumuError
+        What a task raised, as its own class, with the name of the task before its message.
+    IncompleteRunError
+        If a worker was lost, or a task raised anything else on a worker.
+    ConfigurationError
+        If a worker does not see the folder.
+    """
+    with worker_pool(workers) as pool:
+        if pool is None:
+            for index, task in enumerate(tasks):
+                yield _named(task, lambda task=task: _Timed(task.action, None)(), index)  # type: ignore[misc]
+            return
+        token = make_directory(folder).resolve() / f".seen-by-workers-{secrets.token_hex(8)}"
+        try:
+            token.touch()
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be written to: {error.strerror or error}") from error
+        futures: dict[concurrent.futures.Future[Any], int] = {}
+        try:
+            futures |= {pool.submit(_Timed(task.action, token)): index for index, task in enumerate(tasks)}
+            for future in concurrent.futures.as_completed(list(futures)):
+                index = futures.pop(future)
+                yield _from_worker(tasks[index], future, index)
+        finally:
+            for future in futures:
+                future.cancel()
+            token.unlink(missing_ok=True)
+
+
+def _named(task: Task, call: Callable[[], tuple[Any, float]], index: int) -> Finished:
+    try:
+        return Finished(index, *call())
+    except ZmumuError as error:
+        raise type(error)(f"{task.name}: {error}") from error
+
+
+def _from_worker(task: Task, future: concurrent.futures.Future[Any], index: int) -> Finished:
+    try:
+        return _named(task, future.result, index)
+    except ZmumuError:
+        raise
+    except (Exception, concurrent.futures.CancelledError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        lost = isinstance(error, (concurrent.futures.BrokenExecutor, concurrent.futures.CancelledError))
+        if lost or type(error).__name__ == "KilledWorker":
+            raise IncompleteRunError(
+                f"{task.name}: its worker was lost ({said}); what it left is kept, run the same command to go on"
+            ) from error
+        raise IncompleteRunError(f"{task.name}: {type(error).__name__} on its worker: {said}") from error
