@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from zmumu_hybrid.plots import learning_curves, pooling_variants
 
@@ -32,4 +31,4 @@ def test_the_legend_stays_inside_the_figure() -> None:
     )
     panel, legend = drawing.axes[0].get_window_extent(), drawing.artists["legend"].get_window_extent()
     assert panel.x0 <= legend.x0 < legend.x1 <= panel.x1
-    assert legend.height == pytest.approx(min(legend.height, 0.6 * panel.height))
+    assert legend.height <= 0.6 * panel.height
