@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from safetensors.torch import load_file
+import torch
+from safetensors.torch import load_file, save_file
 
 from learned import same_weights, toy_columns, write
 from zmumu_hybrid.errors import ConfigurationError, InputError, MissingInputError, ModelError
@@ -90,21 +91,99 @@ def test_an_interrupted_training_ends_with_the_same_weights(data: Path, tmp_path
 
 
 def test_a_killed_training_ends_with_the_same_weights(data: Path, tmp_path: Path) -> None:
-    settings = replace(QUICK, epochs=6)
+    """SIGKILL at random moments, between the first checkpoint and the end, time and again."""
+    settings = replace(QUICK, epochs=12)
     train(preset("hybrid"), data, tmp_path / "whole", settings)
     code = (
         "import sys; from zmumu_hybrid.learn import train, preset, TrainingConfig\n"
-        f"train(preset('hybrid'), sys.argv[1], sys.argv[2], {settings!r})"
+        f"train(preset('hybrid'), sys.argv[1], sys.argv[2], {settings!r}, tensorboard=True)"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(data), str(tmp_path / "cut")]) as process:
-        deadline = time.monotonic() + 60
-        while not list((tmp_path / "cut").glob("checkpoints/*.safetensors")) and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-    train(preset("hybrid"), data, tmp_path / "cut", settings)
-    same_weights(tmp_path / "whole", tmp_path / "cut")
+    cut, killed = tmp_path / "cut", 0
+    for moment in np.random.default_rng().uniform(0, 0.3, 2):  # not the same moments in every run of the test
+        with subprocess.Popen([sys.executable, "-c", code, str(data), str(cut)]) as process:
+            deadline = time.monotonic() + 60
+            before = newest(cut)
+            while newest(cut) == before and process.poll() is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+            time.sleep(moment)
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGKILL)
+                killed += 1
+    assert killed
+    train(preset("hybrid"), data, cut, settings, tensorboard=True)
+    same_weights(tmp_path / "whole", cut)
+    whole, again = (pq.read_table(tmp_path / name / "metrics.parquet") for name in ("whole", "cut"))
+    assert whole.equals(again)
+    assert {path.name for path in cut.iterdir()} == {
+        *(path.name for path in (tmp_path / "whole").iterdir()),
+        "tensorboard",
+    }
+
+
+def newest(run: Path) -> int:
+    """Return when a file of a run was last written (ns), 0 if none was."""
+    return max((path.stat().st_mtime_ns for path in run.glob("*/members-*.safetensors")), default=0)
+
+
+def spoil(checkpoint: Path, how: str) -> None:
+    content = bytearray(checkpoint.read_bytes())
+    if how == "truncated":
+        content = content[: len(content) // 2]
+    elif how == "flipped":
+        content[-50] ^= 4
+    elif how == "foreign":
+        save_file({"weights": torch.zeros(3)}, checkpoint)
+        return
+    checkpoint.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("truncated", r"members-0\.safetensors: corrupt or not of this package .*: remove it and train again"),
+        ("flipped", r"members-0\.safetensors: corrupt, its values are not those that were written"),
+        ("foreign", r"members-0\.safetensors: corrupt or not of this package"),
+        ("of another", r"members-0\.safetensors: belongs to another training than config\.json"),
+    ],
+)
+def test_a_checkpoint_that_is_corrupt_or_foreign_is_refused(data: Path, tmp_path: Path, how: str, message: str) -> None:
+    def interrupted(settings: TrainingConfig, run: Path) -> Path:
+        def stop(group: Group) -> None:
+            if group.epoch == 1:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train(SMALL, data, run, settings, watch=stop)
+        return run / "checkpoints" / "members-0.safetensors"
+
+    alone = replace(QUICK, members=1)
+    checkpoint = interrupted(alone, tmp_path / "run")
+    if how == "of another":
+        checkpoint.write_bytes(interrupted(replace(alone, seed=9), tmp_path / "other").read_bytes())
+    else:
+        spoil(checkpoint, how)
+    with pytest.raises(ModelError, match=message):
+        train(SMALL, data, tmp_path / "run", alone)
+    checkpoint.unlink()  # as the message says
+    train(SMALL, data, tmp_path / "run", alone)
+    train(SMALL, data, tmp_path / "whole", alone)
+    same_weights(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_watched_training_is_told_of_what_it_goes_on_from(data: Path, tmp_path: Path) -> None:
+    told: list[int] = []
+
+    def watch(group: Group) -> None:
+        told.append(group.epoch)
+        if group.epoch == 2 and len(told) == 3:
+            raise KeyboardInterrupt
+
+    settings = replace(QUICK, members=1, epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, data, tmp_path, settings, watch=watch)
+    train(SMALL, data, tmp_path, settings, watch=watch)
+    assert told == [0, 1, 2, 2, 3]
 
 
 def test_a_finished_training_is_not_repeated(data: Path, tmp_path: Path) -> None:

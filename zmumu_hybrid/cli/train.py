@@ -35,6 +35,9 @@ def train(
         Path | None, typer.Option(help="TOML file with the tables [model] and [training]; options override it.")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Cores to use; all by default.")] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write the metrics for TensorBoard, below the output.")
+    ] = False,
 ) -> None:
     """Train an ensemble; the same command goes on where it was interrupted."""
     from zmumu_hybrid.learn.settings import configure
@@ -53,7 +56,9 @@ def train(
         "seed": seed,
     }
     described, training = configure(model, preset, given, pooling=pooling, latent=latent, file=config)
-    summary = train_ensemble(described, data, output, training, threads=threads, show_progress=True)
+    summary = train_ensemble(
+        described, data, output, training, threads=threads, tensorboard=tensorboard, show_progress=True
+    )
     _show(model, summary)
 
 

@@ -54,6 +54,4 @@ def live_members(
                     state += "  stopped: not finite"
                 bars.update(tasks[member], completed=min(group.epoch, epochs), state=state)
 
-        for group in groups:
-            show(group)
         yield show

@@ -12,7 +12,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,13 @@ from zmumu_hybrid.learn.engines import BatchedEngine
 from zmumu_hybrid.learn.groups import Group, Row, Sample, run_groups
 from zmumu_hybrid.learn.measures import METRICS
 from zmumu_hybrid.learn.single import SingleEngine
+from zmumu_hybrid.learn.tensorboard import event_log, require_tensorboard, write_events
 from zmumu_hybrid.learn.tensors import TrainingTable, load, table_path
 
 __all__ = ["RunSummary", "train"]
+
+EVENTS = "tensorboard"
+"""The folder of a run for TensorBoard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,8 @@ def train(
     training: TrainingConfig | None = None,
     *,
     threads: int | None = None,
+    tensorboard: bool = False,
+    watch: Callable[[Group], None] | None = None,
     show_progress: bool = False,
 ) -> RunSummary:
     """Train an ensemble and leave it in the folder `output`; go on where an earlier call was interrupted.
@@ -80,6 +87,11 @@ def train(
         The paper's by default.
     threads : int, optional
         Cores to use; by default those that this process may use.
+    tensorboard : bool
+        Also write the metrics to `output/tensorboard`.
+    watch : callable, optional
+        Is told of each group of members before the first and after each of its epochs. What it raises ends the
+        training, which the same call without it goes on with.
     show_progress : bool
         Show every member's progress, loss and AUC on a terminal.
 
@@ -92,7 +104,11 @@ def train(
         are to be drawn by weight.
     ModelError
         If a checkpoint is corrupt or foreign, or no member has a finite loss.
+    MissingDependencyError
+        If TensorBoard is wanted and not installed.
     """
+    if tensorboard:
+        require_tensorboard()
     training = training or TrainingConfig()
     started = time.perf_counter()
     run = Path(output)
@@ -100,6 +116,8 @@ def train(
     key = fingerprint(config)
     if (run / "members.safetensors").exists():
         _, known = load_tensors(run / "members.safetensors", key)
+        if tensorboard:
+            write_events(run / EVENTS, _rows(run))
         return RunSummary(run, known["final"], known["stopped"], time.perf_counter() - started)
     cores = threads or len(os.sched_getaffinity(0))
     table = load(data, part="train", fraction=training.fraction, seed=training.seed, batch_size=training.batch_size)
@@ -115,7 +133,19 @@ def train(
     before = torch.get_num_threads()
     torch.set_num_threads(max(1, cores // len(groups)) if training.device == "cpu" else before)
     try:
-        with live_members(model.model, groups, training.epochs, enabled=show_progress) as report:
+        with ExitStack() as stack:
+            told = [stack.enter_context(live_members(model.model, groups, training.epochs, enabled=show_progress))]
+            if tensorboard:
+                told.append(stack.enter_context(event_log(run / EVENTS)))
+            if watch is not None:
+                told.append(watch)
+
+            def report(group: Group) -> None:
+                for tell in told:
+                    tell(group)
+
+            for group in groups:
+                report(group)
             run_groups(groups, training.epochs, cores, report)
     finally:
         torch.set_num_threads(before)
@@ -197,7 +227,16 @@ def _finish(run: Path, key: str, groups: Sequence[Group], started: float) -> Run
     final = list(last.values())
     save_tensors(run / "members.safetensors", weights, {"fingerprint": key, "final": _plain(final), "stopped": stopped})
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    for left in run.glob(".partial-*"):  # by a kill in the middle of a file
+        left.unlink(missing_ok=True)
     return RunSummary(run, final, stopped, time.perf_counter() - started)
+
+
+def _rows(run: Path) -> Iterator[Row]:
+    """Yield the metrics of a finished training."""
+    import pyarrow.parquet as pq
+
+    yield from pq.read_table(run / "metrics.parquet").to_pylist()
 
 
 def _plain(rows: Sequence[Row]) -> list[dict[str, float | None]]:

@@ -1,0 +1,69 @@
+"""The metrics of a training for TensorBoard: those of `metrics.parquet`, a folder of events for each member.
+
+The folder is written anew whenever a training begins or goes on, from what its checkpoints know, so that no step is in
+it twice.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from zmumu_hybrid.errors import MissingDependencyError
+from zmumu_hybrid.files import make_directory
+from zmumu_hybrid.learn.groups import Group, Row
+
+__all__ = ["event_log", "require_tensorboard", "write_events"]
+
+
+def require_tensorboard() -> None:
+    """Raise `MissingDependencyError` where TensorBoard is not installed."""
+    if find_spec("tensorboard") is None:
+        raise MissingDependencyError("tensorboard is not installed: pip install 'zmumu-hybrid[tensorboard]'")
+
+
+@contextmanager
+def event_log(folder: Path) -> Iterator[Callable[[Group], None]]:
+    """Start the folder anew; yields what writes the rows of a group that were not written yet, epoch by epoch."""
+    with _writer(folder) as write:
+        written: dict[int, int] = {}
+
+        def report(group: Group) -> None:
+            first = group.engine.members[0]
+            for row in group.rows[written.get(first, 0) :]:
+                write(row)
+            written[first] = len(group.rows)
+
+        yield report
+
+
+def write_events(folder: Path, rows: Iterable[Row]) -> None:
+    """Write the metrics of a training that is finished."""
+    with _writer(folder) as write:
+        for row in rows:
+            write(row)
+
+
+@contextmanager
+def _writer(folder: Path) -> Iterator[Callable[[Row], None]]:
+    require_tensorboard()
+    from torch.utils.tensorboard import SummaryWriter
+
+    shutil.rmtree(folder, ignore_errors=True)
+    make_directory(folder)
+    with ExitStack() as stack:
+        members: dict[int, Any] = {}
+
+        def write(row: Row) -> None:
+            member, epoch = int(row["member"]), int(row["epoch"])
+            if member not in members:
+                members[member] = stack.enter_context(SummaryWriter(str(folder / f"member-{member}"), flush_secs=5))
+            for name, value in row.items():
+                if name not in ("member", "epoch"):
+                    members[member].add_scalar(name, value, epoch)
+
+        yield write
