@@ -154,6 +154,7 @@ _OVERRIDES: Mapping[str, Any] = MappingProxyType(
         "ytick.major.size": 8,
         "ytick.minor.size": 4,
         "pdf.fonttype": 42,
+        "mathtext.cal": "sans",  # the default, "cursive", is on few machines, and asked for even where unused
     }
 )
 

@@ -1,7 +1,7 @@
 """The candidate table: one row per muon pair. Histograms, networks and the limit all read it.
 
-`COLUMNS` says what is in it. The columns of the muons end in _0 for the mu+ and _1 for the mu-; those that begin with
-true_ hold the values before smearing.
+`COLUMNS` says what is in it. The columns of the muons end in `_0` for the mu+ and `_1` for the mu-; those that begin with
+`true_` hold the values before smearing.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def pair_mass(
     """Return the invariant mass (GeV) of two particles, at full precision however large the boost of the pair.
 
     The product of the four-vectors, E0 E1 - p0.p1, loses all its digits for nearly parallel particles. Where the
-    angle is acute it is taken as (|p0 x p1|^2 + m0^2 |p1|^2 + m1^2 |p0|^2 + m0^2 m1^2) / (E0 E1 + p0.p1), which is
+    angle is acute it is taken as ``(|p0 x p1|^2 + m0^2 |p1|^2 + m1^2 |p0|^2 + m0^2 m1^2) / (E0 E1 + p0.p1)``, which is
     the same number and a sum of positive terms.
     """
     squared_0 = px_0 * px_0 + py_0 * py_0 + pz_0 * pz_0

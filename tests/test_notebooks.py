@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+nbclient = pytest.importorskip("nbclient")
+nbformat = pytest.importorskip("nbformat")
+pytest.importorskip("pythia8mc")
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "examples").glob("*.ipynb"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_says_what_is_stored_in_it(path: Path, tmp_path: Path) -> None:
+    stored = nbformat.read(path, 4)
+    fresh = nbformat.read(path, 4)
+    nbclient.NotebookClient(
+        fresh, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    for before, after in zip(stored.cells, fresh.cells, strict=True):
+        if before.cell_type != "code":
+            continue
+        kinds = [output.output_type for output in before.outputs]
+        assert [output.output_type for output in after.outputs] == kinds, before.source
+        assert not any(output.get("name") == "stderr" for output in after.outputs), after.outputs
