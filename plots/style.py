@@ -6,6 +6,7 @@ no window, no registry). matplotlib is loaded when the first figure is drawn.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import textwrap
@@ -91,6 +92,13 @@ class Drawing:
         """The figure that holds the panels."""
         return figure_of(self.axes[0])
 
+    def _repr_png_(self) -> bytes:
+        """Return the figure for a notebook, in the style that it was drawn in: some of it is looked up only now."""
+        buffer = io.BytesIO()
+        with context():
+            self.figure.savefig(buffer, format="png", dpi=0.5 * DPI)
+        return buffer.getvalue()
+
 
 def figure_of(ax: Axes) -> Figure:
     """Return the figure that holds the axes; `ConfigurationError` if they were taken out of theirs."""
@@ -154,7 +162,6 @@ _OVERRIDES: Mapping[str, Any] = MappingProxyType(
         "ytick.major.size": 8,
         "ytick.minor.size": 4,
         "pdf.fonttype": 42,
-        "mathtext.cal": "sans",  # the default, "cursive", is on few machines, and asked for even where unused
     }
 )
 

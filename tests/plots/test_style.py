@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from zmumu_hybrid.errors import ConfigurationError, OutputError
-from zmumu_hybrid.plots import style
+from zmumu_hybrid.plots import learning_curves, style
 
 
 def test_importing_the_figures_loads_no_matplotlib():
@@ -142,3 +142,8 @@ def test_a_place_that_cannot_be_written_to_is_said(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="file"):
         style.save(draw_something(), tmp_path / "file" / "figure")
+
+
+def test_a_drawing_shows_itself_in_a_notebook() -> None:
+    drawing = learning_curves.draw_panel({"hybrid": {"member": [0, 0], "epoch": [1, 2], "auc": [0.7, 0.8]}})
+    assert drawing._repr_png_().startswith(b"\x89PNG")
