@@ -139,8 +139,9 @@ def _refuse_duplicates(table: Table) -> None:
     if same.any():
         row = int(np.argmax(same))
         datasets = [name for name, label in LABELS.items() if label in table["label"][row : row + 2]]
+        held = f" ({' and '.join(datasets)})" if datasets else ""
         raise InputError(
-            f"{name_event(table, row)}: this event is in the input twice ({' and '.join(datasets)}): "
+            f"{name_event(table, row)}: this event is in the input twice{held}: "
             "each event may be used once, so give each file once"
         )
 

@@ -18,7 +18,18 @@ from zmumu_hybrid.learn.variables import (
     parse_invariant,
 )
 
-__all__ = ["MODELS", "POOLINGS", "ModelConfig", "TrainingConfig", "from_dict"]
+__all__ = [
+    "BATCH_NORM_EPSILON",
+    "BATCH_NORM_MOMENTUM",
+    "MODELS",
+    "POOLINGS",
+    "ModelConfig",
+    "TrainingConfig",
+    "from_dict",
+]
+
+BATCH_NORM_EPSILON = 1e-5
+BATCH_NORM_MOMENTUM = 0.1
 
 MODELS = ("hybrid", "pfn", "invariant")
 POOLINGS = ("weighted-sum", "weighted-concatenation", "concatenation-with-weight", "concatenation-with-pt")

@@ -109,7 +109,8 @@ class Ensemble:
         """Return the probability of signal (M, N), or of every class (M, N, K); arguments and errors as `logits`."""
         values = np.asarray(self.logits(p4, context, mask, labels))
         if self.config.classes == 1:
-            return np.asarray(1.0 / (1.0 + np.exp(-values)), np.float32)
+            small = np.exp(-np.abs(values))  # never overflows
+            return np.asarray(np.where(values >= 0, 1.0, small) / (1.0 + small), np.float32)
         exponentials = np.exp(values - values.max(-1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(-1, keepdims=True), np.float32)
 

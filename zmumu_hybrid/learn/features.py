@@ -89,7 +89,7 @@ def context_of(p4: Tensor, variables: Sequence[ContextVariable]) -> Tensor:
         else:
             column = _of_momentum(variable.kind, (_signs([variable.signs], p4) @ p4).squeeze(-2))
         columns.append(column)
-    return torch.stack(columns, -1)
+    return torch.stack(columns, -1) if columns else p4.new_empty(*p4.shape[:-2], 0)
 
 
 def _of_momentum(kind: str, p: Tensor) -> Tensor:

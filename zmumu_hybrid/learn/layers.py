@@ -9,12 +9,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from zmumu_hybrid.learn.configuration import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM
 from zmumu_hybrid.learn.products import affine
 
 __all__ = ["BATCH_NORM_EPSILON", "BATCH_NORM_MOMENTUM", "Mlp", "StackedBatchNorm", "StackedLinear"]
-
-BATCH_NORM_EPSILON = 1e-5
-BATCH_NORM_MOMENTUM = 0.1
 
 
 class StackedLinear(nn.Module):

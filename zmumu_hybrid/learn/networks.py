@@ -107,7 +107,7 @@ class Network(nn.Module):
             p4 = torch.where(mask.unsqueeze(-1) > 0, p4, torch.zeros_like(p4))
             labels = None if labels is None else torch.where(mask.unsqueeze(-1) > 0, labels, torch.zeros_like(labels))
         if context is None:
-            if not config.context_definitions:
+            if config.model == "hybrid" and not config.context_definitions:
                 raise InputError(f"the {config.context} context variables of the network are missing")
             context = context_of(p4, config.context_definitions)
         features = Features(

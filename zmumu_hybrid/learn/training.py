@@ -23,7 +23,8 @@ import torch
 
 from zmumu_hybrid import provenance
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
-from zmumu_hybrid.files import atomic_path, make_directory, sha256
+from zmumu_hybrid.files import atomic_path, make_directory, sha256, write_json
+from zmumu_hybrid.learn import ranges
 from zmumu_hybrid.learn.checkpoints import fingerprint, load_tensors, read_config, save_tensors, write_config
 from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
 from zmumu_hybrid.learn.display import live_members
@@ -82,7 +83,8 @@ def train(
     data : path
         Directory of `zmumu process`, or a candidate table.
     output : path
-        Gets `config.json`, `members.safetensors` and `metrics.parquet`, one row per member and epoch.
+        Gets `config.json`, `members.safetensors`, `metrics.parquet`, one row per member and epoch, and `ranges.json`,
+        the ranges of the training events.
     training : TrainingConfig, optional
         The paper's by default.
     threads : int, optional
@@ -129,6 +131,7 @@ def train(
     held_out = load(data, part="test")
     make_directory(run)
     write_config(run, config)
+    write_json(run / "ranges.json", ranges.describe(ranges.observables(model, table.p4, table.pt)))
     groups = _groups(model, training, table, held_out, run, key)
     before = torch.get_num_threads()
     torch.set_num_threads(max(1, cores // len(groups)) if training.device == "cpu" else before)

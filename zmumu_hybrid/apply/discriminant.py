@@ -1,0 +1,321 @@
+"""The discriminant: a model in use, in any processor, on ONNX Runtime.
+
+A `Discriminant` is a value: a model file's bytes, its card and settings. It pickles to any worker, holds no session
+and loads no torch; a process makes one session for each model, when it first needs one.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from zmumu_hybrid.apply.card import ModelCard
+from zmumu_hybrid.apply.graph import inputs_of, outputs_of
+from zmumu_hybrid.apply.modelfile import ModelFile, read_model
+from zmumu_hybrid.errors import ConfigurationError, InputError, MissingDependencyError, ModelError
+from zmumu_hybrid.kinematics import energy
+from zmumu_hybrid.learn import ranges
+from zmumu_hybrid.learn.configuration import ModelConfig
+from zmumu_hybrid.learn.particles import pad
+from zmumu_hybrid.pairs import IDENTITY, PairSelection, components, select_pairs
+
+__all__ = ["CHUNK", "Discriminant", "ExtrapolationWarning", "Scores", "run_session"]
+
+Arrays = dict[str, NDArray[Any]]
+OutOfRange = Literal["warn", "ignore", "raise"]
+
+CHUNK = 2048
+"""Events that go through a model at once: their activations stay in a core's cache."""
+
+
+class ExtrapolationWarning(UserWarning):
+    """A model is applied to events outside the range of those that it was trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a model says of N events.
+
+    Attributes
+    ----------
+    score : numpy.ndarray of float64, shape (N,) or (N, K)
+        The probability of signal, or of each of K classes: the mean over the members.
+    score_std : numpy.ndarray of float64, of the same shape
+        The standard deviation over the members; NaN for a single one.
+    general_weight : numpy.ndarray of float64, shape (N,)
+        The symmetry factor, the weight of the general subnet, mean over the members; NaN for models without one.
+    counts : dict
+        What lies outside the range of the training, see `zmumu_hybrid.learn.ranges.Counts`.
+    """
+
+    score: NDArray[np.float64]
+    score_std: NDArray[np.float64]
+    general_weight: NDArray[np.float64]
+    counts: ranges.Counts
+
+    def fields(self) -> Arrays:
+        """Return score, score_std and general_weight by name."""
+        return {name: getattr(self, name) for name in ("score", "score_std", "general_weight")}
+
+
+@lru_cache(maxsize=8)
+def _session(data: bytes, threads: int) -> Any:
+    """Return this process's ONNX Runtime session of a model that was checked before."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingDependencyError("onnxruntime is not installed: pip install 'zmumu-hybrid[apply]'") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises classes of its own, without a common base
+        raise ModelError(f"ONNX Runtime refuses the model: {' '.join(str(error).split())}") from error
+
+
+def run_session(data: bytes, inputs: Mapping[str, NDArray[Any]], threads: int = 1) -> Arrays:
+    """Return the outputs of a model for N events at once, by name."""
+    session = _session(data, threads)
+    names = [output.name for output in session.get_outputs()]
+    known = {value.name for value in session.get_inputs()}
+    found = session.run(names, {name: values for name, values in inputs.items() if name in known})
+    return dict(zip(names, found, strict=True))
+
+
+class Discriminant:
+    """A trained ensemble as a function of awkward collections.
+
+    Parameters
+    ----------
+    model : ModelFile
+        As from `zmumu_hybrid.apply.modelfile.read_model`; see also `load`.
+    selection : PairSelection, optional
+        Which two muons of an event make its pair, for models of muon pairs.
+    out_of_range : "warn", "ignore" or "raise"
+        What to do where events lie outside the range of the training: an `ExtrapolationWarning`, nothing, or an
+        `InputError`.
+    threads : int
+        Cores to use for one call; in a processor that runs on several workers leave it at 1.
+
+    Examples
+    --------
+    In any coffea processor::
+
+        discriminant = Discriminant.load("hybrid.onnx")
+        found = discriminant(events.Muon)  # one entry for each event, None where there is no pair
+        signal_like = events[ak.fill_none(found.score > 0.5, False)]
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        *,
+        selection: PairSelection | None = None,
+        out_of_range: OutOfRange = "warn",
+        threads: int = 1,
+    ) -> None:
+        if out_of_range not in get_args(OutOfRange):
+            raise ConfigurationError(f"out_of_range must be one of {', '.join(get_args(OutOfRange))}: {out_of_range!r}")
+        if threads < 1:
+            raise ConfigurationError(f"threads must be at least 1, not {threads}")
+        self._model = model
+        self._selection = selection or PairSelection()
+        self._out_of_range = out_of_range
+        self._threads = threads
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], **options: Any) -> Discriminant:
+        """Load a model file of `zmumu export`, or the run of `zmumu train` in a folder, which needs torch.
+
+        `options` are those of the class.
+
+        Raises
+        ------
+        MissingInputError, ModelError
+            If the file or run is missing, corrupt, foreign or of another version.
+        MissingDependencyError
+            If onnx, onnxruntime or, for a run, torch is not installed.
+        """
+        path = Path(path)
+        if not (path / "config.json").exists():
+            return cls(read_model(path), **options)
+        from zmumu_hybrid.apply.exporting import export_run, require_torch_for
+
+        require_torch_for(path)
+        return cls(export_run(path), **options)
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known of the model."""
+        return self._model.card
+
+    def with_options(self, **options: Any) -> Discriminant:
+        """Return the same model with other settings."""
+        kept = {"selection": self._selection, "out_of_range": self._out_of_range, "threads": self._threads}
+        return type(self)(self._model, **(kept | options))
+
+    def __repr__(self) -> str:
+        return f"<Discriminant {self.card.model.model}, {self.card.members} members, of a {self.card.task}>"
+
+    def __call__(self, particles: ak.Array, *, context: NDArray[np.float64] | None = None) -> ak.Array:
+        """Return the scores of events, one entry for each.
+
+        Parameters
+        ----------
+        particles : awkward.Array, type N * var * record
+            With pt, eta, phi, mass (GeV): for a model of muon pairs the muons, with charge, of which each event's pair
+            is chosen; else the particles in the model's order, with the fields of the card's `labels`, of which the
+            first n are taken. Missing events and particles (None) are fine.
+        context : numpy.ndarray, shape (N, C), optional
+            For models whose context is not computed from the momenta.
+
+        Returns
+        -------
+        awkward.Array of option type, length N
+            Records with score, score_std and general_weight; None where an event has no pair, or too few particles.
+
+        Raises
+        ------
+        InputError
+            If the collection has no charge, mass or another field, or a number is not finite.
+        """
+        count = len(particles)
+        if self.card.task == "muon pair":
+            entries, pairs = self._pairs_of(particles)
+            scores = self.pairs(pairs)
+        else:
+            config = self.card.model
+            padded = pad(particles, config.particles, self.card.labels)
+            entries = np.flatnonzero(padded.counts >= (1 if config.masked else config.particles))
+            scores = self.evaluate(
+                padded.p4[entries],
+                context=None if context is None else np.asarray(context)[entries],
+                mask=padded.mask[entries] if config.masked else None,
+                labels=padded.labels[entries] if config.labels else None,
+            )
+        places = np.full(count, -1)
+        places[entries] = np.arange(len(entries))
+        records = ak.zip(scores.fields(), depth_limit=1)
+        return ak.Array(ak.contents.IndexedOptionArray(ak.index.Index64(places), records.layout))
+
+    def _pairs_of(self, muons: ak.Array) -> tuple[NDArray[np.int64], ak.Array]:
+        """Return the entries that have a pair, and their pairs."""
+        if muons.layout.is_option:
+            muons = ak.fill_none(muons, [], axis=0)
+        zeros, entry = np.zeros(len(muons), np.uint32), np.arange(len(muons), dtype=np.uint64)
+        identity = dict(zip(IDENTITY, (zeros, zeros, entry), strict=True))
+        pairs = select_pairs(ak.zip({**identity, "Muon": muons}, depth_limit=1), self._selection)
+        return ak.to_numpy(pairs["event"]).astype(np.int64), pairs
+
+    def pairs(self, pairs: ak.Array) -> Scores:
+        """Return the scores of muon pairs as from `select_pairs` or `smear`, one row for each.
+
+        Raises
+        ------
+        InputError
+            If the model is not one of muon pairs.
+        """
+        if self.card.task != "muon pair":
+            raise InputError(f"{self!r}: takes particles, not muon pairs")
+        momenta = []
+        for muon in (pairs.plus, pairs.minus):
+            px, py, pz, mass = components(muon)
+            momenta.append(np.stack([energy(px, py, pz, mass), px, py, pz], -1))
+        return self.evaluate(np.stack(momenta, 1))
+
+    def evaluate(
+        self,
+        p4: NDArray[np.float64],
+        *,
+        context: NDArray[np.float64] | None = None,
+        mask: NDArray[np.bool_] | None = None,
+        labels: NDArray[np.float64] | None = None,
+    ) -> Scores:
+        """Return the scores of events given as arrays.
+
+        Parameters
+        ----------
+        p4 : numpy.ndarray, shape (N, n, 4)
+            E, px, py, pz in GeV, for a muon pair mu+ first.
+        context, mask, labels : numpy.ndarray, optional
+            Shapes (N, C), (N, n) and (N, n, L), for models that take them.
+
+        Raises
+        ------
+        InputError
+            If an input is missing, superfluous or of another shape, or a momentum is not finite.
+        """
+        config, members = self.card.model, self.card.members
+        given = {"p4": p4, "context": context, "mask": mask, "labels": labels}
+        inputs = _checked(config, {name: values for name, values in given.items() if values is not None})
+        count = len(p4)
+        found = {name: np.empty((count, *shape), np.float32) for name, shape in outputs_of(config, members).items()}
+        step = CHUNK * self._threads
+        for start in range(0, count, step):
+            chosen = slice(start, start + step)
+            chunk = {name: values[chosen] for name, values in inputs.items()}
+            for name, values in run_session(self._model.data, chunk, self._threads).items():
+                found[name][chosen] = values
+        scores = found["scores"].astype(np.float64)
+        weight = found["general_weight"].mean(1, dtype=np.float64) if config.has_gate else np.full(count, np.nan)
+        spread = scores.std(1, ddof=1) if members > 1 else np.full_like(scores[:, 0], np.nan)
+        return Scores(scores.mean(1), spread, weight, self._counts(inputs))
+
+    def _counts(self, inputs: Arrays) -> ranges.Counts:
+        """Compare events with the range of the training, and say what is outside as the options want it."""
+        limits = self.card.limits
+        if not limits:
+            return {}
+        values = ranges.observables(self.card.model, inputs["p4"], inputs.get("context"), inputs.get("mask"))
+        counts = ranges.compare(limits, values)
+        if self._out_of_range != "ignore":
+            said = ranges.warnings_of(limits, counts)
+            if said and self._out_of_range == "raise":
+                raise InputError("; ".join(said))
+            for sentence in said:
+                warnings.warn(sentence, ExtrapolationWarning, stacklevel=4)
+        return counts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as a value."""
+        options = (self._selection, self._out_of_range, self._threads)
+        return _restore, (self._model.data, self.card.to_json(), *options)
+
+
+def _restore(data: bytes, card: str, selection: PairSelection, out_of_range: OutOfRange, threads: int) -> Discriminant:
+    model = ModelFile(data, ModelCard.from_json(card, "a pickled discriminant"))
+    return Discriminant(model, selection=selection, out_of_range=out_of_range, threads=threads)
+
+
+def _checked(config: ModelConfig, given: Mapping[str, NDArray[Any]]) -> Arrays:
+    """Return the inputs of a model in its types, after checking them."""
+    expected = inputs_of(config)
+    for name in given:
+        if name not in expected:
+            raise InputError(f"the model takes no {name}; it takes: {', '.join(expected)}")
+    inputs = {}
+    for name, (kind, shape) in expected.items():
+        if name not in given:
+            raise InputError(f"the model needs {name} of shape {('N', *shape)}; given are: {', '.join(given)}")
+        values = np.ascontiguousarray(given[name], kind)
+        if values.shape != (len(given["p4"]), *shape):
+            raise InputError(f"{name} must have the shape {('N', *shape)}, not {values.shape}")
+        inputs[name] = values
+    p4 = inputs["p4"]
+    if not np.isfinite(p4).all():
+        finite = np.isfinite(p4).all(-1) | (~inputs["mask"] if "mask" in inputs else False)
+        if not finite.all():
+            row, particle = np.argwhere(~finite)[0]
+            raise InputError(f"p4 of row {row}, particle {particle} is not finite: {p4[row, particle].tolist()}")
+    return inputs

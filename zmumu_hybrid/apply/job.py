@@ -1,0 +1,224 @@
+"""The job of `zmumu apply`: event files and a model to a ROOT file of scores, one row for each muon pair."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zmumu_hybrid.apply.discriminant import Discriminant
+from zmumu_hybrid.candidates import Table
+from zmumu_hybrid.clusters import ExecutorName, Workers, worker_pool
+from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, ModelError, OutputError
+from zmumu_hybrid.files import atomic_path, make_directory
+from zmumu_hybrid.learn import ranges
+from zmumu_hybrid.pairs import IDENTITY, PairOrder, PairSelection
+from zmumu_hybrid.parts import merge_parts
+from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
+from zmumu_hybrid.sources import open_sources
+
+__all__ = ["COLUMNS", "TREE", "ApplyOptions", "ApplySummary", "apply"]
+
+TREE = "scores"
+"""Name of the tree in the output."""
+
+COLUMNS: dict[str, np.dtype[Any]] = {
+    **IDENTITY,
+    "score": np.dtype(np.float64),
+    "score_std": np.dtype(np.float64),
+    "general_weight": np.dtype(np.float64),
+}
+"""The columns of the output: the event, and the fields of `zmumu_hybrid.apply.discriminant.Scores`."""
+
+Paths = Sequence[str | os.PathLike[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """All settings of a run.
+
+    Parameters
+    ----------
+    executor, workers, scheduler, jobqueue
+        Who does the work; see `zmumu_hybrid.clusters.Workers`.
+    chunksize : int
+        About how many events are worked on at a time.
+    pair : "leading" or "closest-to-z"
+        Which two muons of an event make its pair.
+    smearing, hold, width, seed
+        See `zmumu_hybrid.smearing.SmearingConfig`. The momenta of the files are taken as they are by default.
+    dataset : str
+        Name of the data set, part of the key of the smearing.
+    cache : Path, optional
+        Directory for converted LHE files; see `zmumu_hybrid.convert.cached`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value cannot be used.
+    """
+
+    executor: ExecutorName = "iterative"
+    workers: int = 1
+    chunksize: int = 100_000
+    pair: PairOrder = "leading"
+    smearing: SmearingMode = "none"
+    hold: Hold = "pz"
+    width: float = 0.1
+    seed: int = 0
+    dataset: str = "data"
+    cache: Path | None = None
+    scheduler: str | None = None
+    jobqueue: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.chunksize < 1:
+            raise ConfigurationError(f"the chunk size must be at least 1 event, not {self.chunksize}")
+        _ = self.staff, self.smearing_config, self.selection
+
+    @property
+    def staff(self) -> Workers:
+        """Who does the work."""
+        return Workers(self.executor, self.workers, self.scheduler, self.jobqueue)
+
+    @property
+    def smearing_config(self) -> SmearingConfig:
+        """How muons are smeared."""
+        return SmearingConfig(self.smearing, self.hold, self.width, self.seed)
+
+    @property
+    def selection(self) -> PairSelection:
+        """Which muons make the pair."""
+        return PairSelection(self.pair)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplySummary:
+    """What a run did.
+
+    Attributes
+    ----------
+    output : Path
+    events, pairs : int
+        Events in the files, and muon pairs, each a row of the output.
+    cutflow : dict of str to int
+        Number of events after each step.
+    warnings : list of str
+        What lies outside the range of the training, with numbers.
+    seconds : float
+        Wall time.
+    """
+
+    output: Path
+    events: int
+    pairs: int
+    cutflow: dict[str, int]
+    warnings: list[str]
+    seconds: float
+
+
+def apply(
+    model: str | os.PathLike[str],
+    inputs: Paths,
+    output: str | os.PathLike[str],
+    options: ApplyOptions | None = None,
+    *,
+    show_progress: bool = True,
+) -> ApplySummary:
+    """Apply a model to files of events and write ``OUT.root`` with the tree `TREE` of `COLUMNS`, sorted by event.
+
+    Parameters
+    ----------
+    model : path
+        Model file of `zmumu export`, or the folder of a run of `zmumu train`.
+    inputs : sequence of path
+        LHE (plain or gz), ROOT (TTree, RNTuple, NanoAOD) or Parquet files.
+    output : path
+        Name of the ROOT file. It is replaced when the run has ended well, and kept when it has not.
+    options : ApplyOptions, optional
+        All settings.
+    show_progress : bool
+        False silences the bars.
+
+    Raises
+    ------
+    MissingInputError, InputError
+        If a file cannot be used, or is given twice.
+    ModelError
+        If the model cannot be used, or is not one of muon pairs with one class.
+    OutputError
+        If `output` cannot be written to.
+    IncompleteRunError
+        If entries were lost on the way.
+    """
+    from zmumu_hybrid.processors.discriminant import DiscriminantProcessor
+    from zmumu_hybrid.running import run
+
+    options = options or ApplyOptions()
+    started = time.perf_counter()
+    if not inputs:
+        raise ConfigurationError("no input file is given: at least one is needed")
+    target = Path(output)
+    if target.is_dir():
+        raise OutputError(f"{target}: is a directory, the name of a ROOT file is needed")
+    discriminant = _loaded(model)
+    sources = open_sources({options.dataset: inputs}, options.cache, show_progress=show_progress)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=make_directory(target.parent)) as folder:
+        parts = Path(folder).resolve()
+        processor = DiscriminantProcessor(
+            discriminant, selection=options.selection, smearing=options.smearing_config, parts=parts
+        )
+        with worker_pool(options.staff) as pool:
+            result = run(sources, processor, pool=pool, chunksize=options.chunksize, show_progress=show_progress)
+        tables = merge_parts([parts / name for name in sorted(result["parts"])])
+        written = _write(tables, target)
+    expected = sum(result["parts"].values())
+    if written != expected:
+        raise IncompleteRunError(
+            f"{target}: {written} rows were written for {expected} pairs: do all workers see its folder?"
+        )
+    return ApplySummary(
+        output=target,
+        events=result["cutflow"]["events"],
+        pairs=written,
+        cutflow=dict(result["cutflow"]),
+        warnings=_warnings(discriminant.card.limits, result["counts"]),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _loaded(model: str | os.PathLike[str]) -> Discriminant:
+    """Load a model; refuse one whose scores are not those of muon pairs."""
+    discriminant = Discriminant.load(model, out_of_range="ignore")
+    card = discriminant.card
+    if card.task != "muon pair" or card.model.classes != 1:
+        raise ModelError(
+            f"{model}: a model of {card.task} with {card.model.classes} classes: `zmumu apply` scores muon pairs, "
+            "use zmumu_hybrid.apply.Discriminant"
+        )
+    return discriminant
+
+
+def _warnings(limits: dict[str, dict[str, Any]], counts: ranges.Counts) -> list[str]:
+    if not limits:
+        return ["the model does not know the ranges of its training: events outside them are not noticed"]
+    return ranges.warnings_of(limits, counts)
+
+
+def _write(tables: Iterator[Table], path: Path) -> int:
+    """Write tables to a ROOT file, whole or not at all; return the number of rows."""
+    import uproot
+
+    rows = 0
+    with atomic_path(path) as temporary, uproot.recreate(temporary) as file:
+        tree = file.mktree(TREE, dict(COLUMNS))
+        for table in tables:
+            tree.extend({name: table[name] for name in COLUMNS})
+            rows += len(table["run"])
+    return rows
