@@ -9,9 +9,14 @@ import pytest
 from zmumu_hybrid import tasks
 from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, InputError
-from zmumu_hybrid.tasks import Task, run_tasks, wait_for_file
+from zmumu_hybrid.tasks import Crew, Finished, Task, wait_for_file
 
 LOCAL = [Workers(), Workers("futures", 2)]
+
+
+def run_all(jobs: list[Task], workers: Workers, folder: Path) -> list[Finished]:
+    with Crew(workers, folder) as crew:
+        return list(crew.run(jobs))
 
 
 def bad_table() -> None:
@@ -28,7 +33,7 @@ def die() -> None:
 
 @pytest.mark.parametrize("workers", LOCAL, ids=["iterative", "futures"])
 def test_every_task_answers_and_nothing_is_left(tmp_path: Path, workers: Workers) -> None:
-    done = list(run_tasks([Task(f"power {n}", partial(pow, n, 2)) for n in range(5)], workers, tmp_path / "new"))
+    done = run_all([Task(f"power {n}", partial(pow, n, 2)) for n in range(5)], workers, tmp_path / "new")
     assert {task.index: task.result for task in done} == {n: n**2 for n in range(5)}
     assert all(task.seconds >= 0 for task in done)
     assert not list(tmp_path.glob("**/.seen*"))
@@ -37,19 +42,19 @@ def test_every_task_answers_and_nothing_is_left(tmp_path: Path, workers: Workers
 @pytest.mark.parametrize("workers", LOCAL, ids=["iterative", "futures"])
 def test_a_task_that_fails_is_named(tmp_path: Path, workers: Workers) -> None:
     with pytest.raises(InputError, match=r"^train-large-pfn: table\.parquet: no signal$"):
-        list(run_tasks([Task("train-large-pfn", bad_table)], workers, tmp_path))
+        run_all([Task("train-large-pfn", bad_table)], workers, tmp_path)
 
 
 def test_any_error_of_a_worker_names_the_task(tmp_path: Path) -> None:
     with pytest.raises(IncompleteRunError, match=r"^division: ZeroDivisionError on its worker: division by zero$"):
-        list(run_tasks([Task("division", divide)], LOCAL[1], tmp_path))
+        run_all([Task("division", divide)], LOCAL[1], tmp_path)
     with pytest.raises(ZeroDivisionError):
-        list(run_tasks([Task("division", divide)], LOCAL[0], tmp_path))
+        run_all([Task("division", divide)], LOCAL[0], tmp_path)
 
 
 def test_a_lost_worker_names_the_task(tmp_path: Path) -> None:
     with pytest.raises(IncompleteRunError, match=r"^dying: its worker was lost .* run the same command to go on$"):
-        list(run_tasks([Task("dying", die)], LOCAL[1], tmp_path))
+        run_all([Task("dying", die)], LOCAL[1], tmp_path)
 
 
 def test_a_worker_that_does_not_see_the_results_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +74,7 @@ def test_waiting_for_a_file(tmp_path: Path) -> None:
 def test_tasks_on_a_dask_cluster(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     workers = Workers("dask", 1)
-    done = list(run_tasks([Task(f"power {n}", partial(pow, n, 2)) for n in range(3)], workers, tmp_path))
+    done = run_all([Task(f"power {n}", partial(pow, n, 2)) for n in range(3)], workers, tmp_path)
     assert {task.index: task.result for task in done} == {0: 0, 1: 1, 2: 4}
     with pytest.raises(InputError, match=r"^train-large-pfn: table\.parquet: no signal$"):
-        list(run_tasks([Task("train-large-pfn", bad_table)], workers, tmp_path))
+        run_all([Task("train-large-pfn", bad_table)], workers, tmp_path)

@@ -11,6 +11,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from zmumu_hybrid.clusters import Workers, worker_pool
 from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, OutputError, ZmumuError
 from zmumu_hybrid.files import make_directory
 
-__all__ = ["Finished", "Task", "run_tasks", "wait_for_file"]
+__all__ = ["Crew", "Finished", "Task", "wait_for_file"]
 
 PATIENCE = 60.0
 """Seconds in which a shared file system must show a file that another machine has written."""
@@ -70,37 +71,58 @@ def wait_for_file(path: Path, patience: float | None = None) -> bool:
     return True
 
 
-def run_tasks(tasks: Sequence[Task], workers: Workers, folder: str | os.PathLike[str]) -> Iterator[Finished]:
-    """Run tasks wherever `workers` says and yield each as it is finished, in any order.
+class Crew:
+    """Workers for tasks: started when the first task comes, kept until the ``with`` block is left.
 
     Parameters
     ----------
-    tasks : sequence of Task
-        What they read and write must lie on a file system that the workers share, under absolute paths.
     workers : Workers
-        Without workers ("iterative") the tasks run here, one after the other, in their order.
+        Without workers ("iterative") tasks run here, one after the other, in their order.
     folder : path
         Where the results go: each worker is asked whether it sees it.
-
-    Raises
-    ------
-    ZmumuError
-        What a task raised, as its own class, with the name of the task before its message.
-    IncompleteRunError
-        If a worker was lost, or a task raised anything else on a worker.
-    ConfigurationError
-        If a worker does not see the folder.
     """
-    with worker_pool(workers) as pool:
-        if pool is None:
+
+    def __init__(self, workers: Workers, folder: str | os.PathLike[str]) -> None:
+        self.workers = workers
+        self.folder = Path(folder)
+        self._stack = ExitStack()
+        self._pool: concurrent.futures.Executor | None = None
+        self._token: Path | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether tasks run in other processes than this one."""
+        return self.workers.executor != "iterative"
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+        self._pool = self._token = None
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Finished]:
+        """Run tasks and yield each as it is finished, in any order.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+            What they read and write must lie on a file system that the workers share, under absolute paths.
+
+        Raises
+        ------
+        ZmumuError
+            What a task raised, as its own class, with the name of the task before its message.
+        IncompleteRunError
+            If a worker was lost, or a task raised anything else on a worker.
+        ConfigurationError
+            If a worker does not see the folder.
+        """
+        if not self.elsewhere:
             for index, task in enumerate(tasks):
-                yield _named(task, lambda task=task: _Timed(task.action, None)(), index)  # type: ignore[misc]
+                yield _named(task, _Timed(task.action, None), index)
             return
-        token = make_directory(folder).resolve() / f".seen-by-workers-{secrets.token_hex(8)}"
-        try:
-            token.touch()
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot be written to: {error.strerror or error}") from error
+        pool, token = self._start()
         futures: dict[concurrent.futures.Future[Any], int] = {}
         try:
             futures |= {pool.submit(_Timed(task.action, token)): index for index, task in enumerate(tasks)}
@@ -110,7 +132,21 @@ def run_tasks(tasks: Sequence[Task], workers: Workers, folder: str | os.PathLike
         finally:
             for future in futures:
                 future.cancel()
-            token.unlink(missing_ok=True)
+
+    def _start(self) -> tuple[concurrent.futures.Executor, Path]:
+        """Start the workers and leave the file that they must see, unless that is done."""
+        if self._pool is None or self._token is None:
+            token = make_directory(self.folder).resolve() / f".seen-by-workers-{secrets.token_hex(8)}"
+            try:
+                token.touch()
+            except OSError as error:
+                raise OutputError(f"{self.folder}: cannot be written to: {error.strerror or error}") from error
+            self._token = token
+            self._stack.callback(token.unlink, missing_ok=True)
+            self._pool = self._stack.enter_context(worker_pool(self.workers))
+        if self._pool is None:
+            raise ConfigurationError(f"{self.workers.executor} has no workers for tasks")
+        return self._pool, self._token
 
 
 def _named(task: Task, call: Callable[[], tuple[Any, float]], index: int) -> Finished:

@@ -9,6 +9,7 @@ import pytest
 from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.errors import InputError, OutputError
 from zmumu_hybrid.study.journal import Journal, Stage
+from zmumu_hybrid.tasks import Crew
 
 
 def run(root: Path, settings: dict[str, Any], needs: tuple[str, ...] = ()) -> list[str]:
@@ -86,7 +87,8 @@ def squares(root: Path, numbers: list[int]) -> list[Stage]:
 def test_stages_on_workers_are_recorded_as_here(tmp_path: Path, workers: Workers) -> None:
     said: list[str] = []
     journal = Journal(tmp_path, lambda name, state, _seconds: said.append(f"{name} {state}"))
-    journal.do_all(squares(tmp_path, [2, 3]), workers)
+    with Crew(workers, tmp_path) as crew:
+        journal.do_all(squares(tmp_path, [2, 3]), crew)
     assert {name: record.result for name, record in journal.records.items()} == {
         "square-2": {"square": 4},
         "square-3": {"square": 9},
@@ -94,14 +96,17 @@ def test_stages_on_workers_are_recorded_as_here(tmp_path: Path, workers: Workers
     assert {"square-2 done", "square-3 done"} <= set(said)
     said.clear()
     again = Journal(tmp_path, lambda name, state, _seconds: said.append(f"{name} {state}"))
-    again.do_all(squares(tmp_path, [2, 3]), Workers())
+    again.do_all(squares(tmp_path, [2, 3]), Crew(workers, tmp_path))  # nobody is called for nothing
     assert said == ["square-2 skip", "square-3 skip"]
     said.clear()
-    with pytest.raises(InputError, match=r"-1 is negative"):
-        again.do_all(squares(tmp_path, [5, -1]), workers)
+    with Crew(workers, tmp_path) as crew, pytest.raises(InputError, match=r"-1 is negative"):
+        again.do_all(squares(tmp_path, [5, -1]), crew)
     assert not (tmp_path / "stages" / "square--1.json").exists()
 
 
 def test_a_stage_on_a_worker_that_fails_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^square--1: -1 is negative$"):
-        Journal(tmp_path).do_all(squares(tmp_path, [-1]), Workers("futures", 1))
+    with (
+        Crew(Workers("futures", 1), tmp_path) as crew,
+        pytest.raises(InputError, match=r"^square--1: -1 is negative$"),
+    ):
+        Journal(tmp_path).do_all(squares(tmp_path, [-1]), crew)

@@ -16,6 +16,7 @@ from zmumu_hybrid.study.pipeline import Branch, Study, reproduce
 from zmumu_hybrid.study.scales import Scale
 from zmumu_hybrid.study.summary import peak
 from zmumu_hybrid.study.trainings import Training
+from zmumu_hybrid.tasks import Crew
 
 pytest.importorskip("pythia8mc")
 TINY = Scale("quick", 2500, 2500, members=2, epochs=1, fractions=(), conditions=(*replicas(1, members=1), OPTIONS[-1]))
@@ -80,7 +81,8 @@ def trained(root: Path, trainers: Workers) -> dict[str, dict[str, object]]:
             write(toy_columns(1000, seed=len(sample)), root / sample)
         journal.do(f"process-{sample}", dict, settings={}, outputs=[table])
     branch = Branch(Study(TINY, root, seed=3, workers=1))
-    return {run.name: dict(score) for run, score in pipeline.train_and_score(branch, journal, trainers).items()}
+    with Crew(trainers, root) as crew:
+        return {run.name: dict(score) for run, score in pipeline.train_and_score(branch, journal, crew).items()}
 
 
 def test_workers_train_the_same_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

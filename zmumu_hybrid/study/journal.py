@@ -16,10 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.errors import InputError, OutputError
 from zmumu_hybrid.files import make_directory, read_json, sha256, write_json
-from zmumu_hybrid.tasks import Task, run_tasks, wait_for_file
+from zmumu_hybrid.tasks import Crew, Task, wait_for_file
 
 __all__ = ["Journal", "Record", "Stage"]
 
@@ -112,8 +111,8 @@ class Journal:
             self._record(stage, result, time.perf_counter() - started)
         return self.records[name].result
 
-    def do_all(self, stages: Sequence[Stage], workers: Workers) -> None:
-        """Do stages that need nothing of each other, those that are not done yet as tasks of `workers`.
+    def do_all(self, stages: Sequence[Stage], crew: Crew) -> None:
+        """Do stages that need nothing of each other, those that are not done yet as tasks of a crew.
 
         Their actions must be picklable and name files by absolute paths. Records are written here, each when its
         stage has ended, so that a stage that fails costs none of those before it.
@@ -123,15 +122,15 @@ class Journal:
         OutputError
             If an action ended without having written one of its outputs.
         ZmumuError
-            See `zmumu_hybrid.tasks.run_tasks`; the message begins with the name of the stage.
+            See `zmumu_hybrid.tasks.Crew.run`; the message begins with the name of the stage.
         """
-        if workers.executor == "iterative":
+        if not crew.elsewhere:
             for stage in stages:
                 self.do(stage.name, stage.action, settings=stage.settings, outputs=stage.outputs, needs=stage.needs)
             return
         waiting = [stage for stage in stages if not self._done_before(stage)]
         tasks = [Task(stage.name, stage.action) for stage in waiting]
-        for done in run_tasks(tasks, workers, self.root) if tasks else ():
+        for done in crew.run(tasks) if tasks else ():
             stage = waiting[done.index]
             for output in stage.outputs:
                 wait_for_file(self.root / output)

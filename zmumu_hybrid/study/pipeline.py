@@ -19,6 +19,7 @@ from zmumu_hybrid.study.leaks import refuse_leaks
 from zmumu_hybrid.study.outcome import Outcome
 from zmumu_hybrid.study.scales import Scale
 from zmumu_hybrid.study.trainings import Training, plan
+from zmumu_hybrid.tasks import Crew
 
 __all__ = ["Branch", "Study", "reproduce"]
 
@@ -252,16 +253,17 @@ def prepare(branch: Branch, journal: Journal) -> Mapping[str, Any]:
     )
 
 
-def train_and_score(branch: Branch, journal: Journal, trainers: Workers) -> dict[Training, Mapping[str, Any]]:
-    """Train every ensemble of a branch, each on one core of a worker if `trainers` has some, and score it."""
+def train_and_score(branch: Branch, journal: Journal, crew: Crew) -> dict[Training, Mapping[str, Any]]:
+    """Train every ensemble of a branch, each on one core of a worker if the crew has some, and score it."""
     study = branch.study
     tables = [branch.stage(f"process-{sample}") for sample in SAMPLES]
-    here = trainers.executor == "iterative"
-    there = branch if here else replace(branch, study=replace(study, root=study.root.resolve(), show_progress=False))
+    there = branch
+    if crew.elsewhere:
+        there = replace(branch, study=replace(study, root=study.root.resolve(), show_progress=False))
     stages = {
         training: Stage(
             branch.stage(f"train-{training.name}"),
-            partial(train_ensemble, there, training, None if here else 1),
+            partial(train_ensemble, there, training, 1 if crew.elsewhere else None),
             settings={
                 **asdict(training),
                 "members": branch.members,
@@ -273,7 +275,7 @@ def train_and_score(branch: Branch, journal: Journal, trainers: Workers) -> dict
         )
         for training in plan(study.scale, branch.conditions)
     }
-    journal.do_all(list(stages.values()), trainers)
+    journal.do_all(list(stages.values()), crew)
     return {
         training: journal.do(
             branch.stage(f"score-{training.name}"),
@@ -321,11 +323,12 @@ def reproduce(
     journal = Journal(study.root, announce)
     branches = study.branches
     outcomes = []
-    for branch in branches:
-        limit = prepare(branch, journal)
-        scores = train_and_score(branch, journal, trainers or Workers())
-        refuse_leaks({branch.run(training): score for training, score in scores.items()}, limit)
-        outcomes.append(Outcome(branch.conditions, limit, scores))
+    with Crew(trainers or Workers(), study.root) as crew:
+        for branch in branches:
+            limit = prepare(branch, journal)
+            scores = train_and_score(branch, journal, crew)
+            refuse_leaks({branch.run(training): score for training, score in scores.items()}, limit)
+            outcomes.append(Outcome(branch.conditions, limit, scores))
     paper = outcomes[0]
     figures = journal.do(
         "figures",
