@@ -17,7 +17,8 @@ import uproot
 
 from lhe_samples import PLAIN_EVENT, REAL, document, real_text
 from zmumu_hybrid import convert as conversion
-from zmumu_hybrid.convert import cached, convert, default_cache_directory, kind_of
+from zmumu_hybrid.cache import default_cache_directory
+from zmumu_hybrid.convert import cached, convert, kind_of
 from zmumu_hybrid.errors import ConfigurationError, InputError, LHEError, MissingInputError, OutputError
 from zmumu_hybrid.files import sha256
 from zmumu_hybrid.lhe import read_lhe

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zmumu_hybrid.errors import ConfigurationError, InputError, OutputError, ZmumuError
-from zmumu_hybrid.files import atomic_path, make_directory, read_json, require_file, sha256, write_json
+from zmumu_hybrid.cache import cache_entry
+from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.files import atomic_path, require_file, sha256
 from zmumu_hybrid.progress import progress
 
 if TYPE_CHECKING:
     from zmumu_hybrid.lhe.reading import LHEStream
 
-__all__ = ["ConversionSummary", "Kind", "cached", "convert", "default_cache_directory", "kind_of"]
+__all__ = ["ConversionSummary", "Kind", "cached", "convert", "extend_tree", "kind_of", "make_tree"]
 
 Kind = Literal["lhe", "root", "parquet"]
 
@@ -32,7 +30,6 @@ _VERSION = 1
 """To be raised whenever the same input gives another file, so that what is in caches is made again."""
 
 _EVENTS_PER_BASKET = 50_000
-_CACHED_FILE, _CACHED_NOTE = "events.root", "entry.json"
 _HEAD_BYTES = 1 << 16
 _FOREIGN = (
     (b"\x89HDF", "an HDF5 file"),
@@ -148,7 +145,7 @@ def convert(
         progress("converting", total, unit="bytes", enabled=show_progress) as advance,
         uproot.recreate(temporary, compression=uproot.LZ4(1)) as file,
     ):
-        tree = _make_tree(file)
+        tree = make_tree(file)
         for path in paths:
             with LHEStream(path, checksum=True) as stream:
                 note = _convert_stream(stream, tree, advance)
@@ -195,31 +192,38 @@ def _refuse_same_content(note: dict[str, Any], former: Iterable[dict[str, Any]])
             raise InputError(f"{note['name']}: has the same content as {other['name']}: give each file once")
 
 
-def _make_tree(file: Any) -> Any:
-    """Return a new, empty tree in an open ROOT file."""
+def make_tree(file: Any) -> Any:
+    """Return a new, empty tree for events in an open ROOT file."""
     from zmumu_hybrid.schema import EVENT_COLUMNS, MUON_COLUMNS, TREE
 
     muon = ", ".join(f"{name}: {dtype}" for name, dtype in MUON_COLUMNS.items())
     return file.mktree(TREE, {**EVENT_COLUMNS, "Muon": f"var * {{{muon}}}"}, title="events converted from LHE")
 
 
-def _convert_stream(stream: LHEStream, tree: Any, advance: Callable[[float], None]) -> dict[str, Any]:
-    """Add the events of one file to the tree; return its entry in the provenance."""
+def extend_tree(tree: Any, events: Any) -> int:
+    """Add events, with the columns of `zmumu_hybrid.schema`, to a tree of `make_tree`; return their muons' number."""
     import awkward as ak
     import numpy as np
 
-    from zmumu_hybrid.schema import EVENT_COLUMNS, MUON_COLUMNS, events_from_lhe
+    from zmumu_hybrid.schema import EVENT_COLUMNS, MUON_COLUMNS
+
+    collection = events["Muon"]
+    tree.extend(
+        {name: np.asarray(events[name]) for name in EVENT_COLUMNS}
+        | {"Muon": ak.zip({name: collection[name] for name in MUON_COLUMNS})}
+    )
+    return int(ak.sum(ak.num(collection["pt"], axis=1)))
+
+
+def _convert_stream(stream: LHEStream, tree: Any, advance: Callable[[float], None]) -> dict[str, Any]:
+    """Add the events of one file to the tree; return its entry in the provenance."""
+    from zmumu_hybrid.schema import events_from_lhe
 
     events = muons = done = 0
     for chunk in stream.chunks(_EVENTS_PER_BASKET):
         columns = events_from_lhe(chunk)
-        collection = columns["Muon"]
-        tree.extend(
-            {name: np.asarray(columns[name]) for name in EVENT_COLUMNS}
-            | {"Muon": ak.zip({name: collection[name] for name in MUON_COLUMNS})}
-        )
         events += len(columns)
-        muons += int(ak.sum(ak.num(collection["pt"], axis=1)))
+        muons += extend_tree(tree, columns)
         advance(stream.source.consumed - done)
         done = stream.source.consumed
     advance(stream.source.consumed - done)
@@ -234,14 +238,6 @@ def _convert_stream(stream: LHEStream, tree: Any, advance: Callable[[float], Non
         "cross_section": stream.init.cross_section,
         "cross_section_error": stream.init.cross_section_error,
     }
-
-
-def default_cache_directory() -> Path:
-    """Return $ZMUMU_CACHE, else zmumu-hybrid in $XDG_CACHE_HOME or in ~/.cache."""
-    if given := os.environ.get("ZMUMU_CACHE"):
-        return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "zmumu-hybrid"
 
 
 def cached(
@@ -261,7 +257,7 @@ def cached(
     path : path-like
         LHE, plain or gz.
     cache_directory : path-like, optional
-        `default_cache_directory` if not given.
+        `zmumu_hybrid.cache.default_cache_directory` if not given.
     show_progress : bool
         Whether to show a progress bar on a terminal.
 
@@ -272,52 +268,16 @@ def cached(
     OutputError
         If the cache directory cannot be written to.
     """
-    directory = make_directory(default_cache_directory() if cache_directory is None else cache_directory)
+
+    def make(output: Path) -> dict[str, Any]:
+        source = convert([path], output, show_progress=show_progress).sources[0]
+        _refuse_changed(path, source["sha256"], checksum)
+        return source
+
     checksum = sha256(path)
-    entry = directory / f"{checksum}-v{_VERSION}"
-    if _is_intact(entry):
-        return entry / _CACHED_FILE
-    with _scratch(directory) as scratch:
-        summary = convert([path], scratch / _CACHED_FILE, show_progress=show_progress)
-        if summary.sources[0]["sha256"] != checksum:
-            raise InputError(f"{path}: changed while it was read: wait until it is complete and try again")
-        note = {"bytes": (scratch / _CACHED_FILE).stat().st_size, "sha256": sha256(scratch / _CACHED_FILE)}
-        write_json(scratch / _CACHED_NOTE, note | {"source": summary.sources[0]})
-        _install(scratch, entry)
-    return entry / _CACHED_FILE
+    return cache_entry(cache_directory, f"{checksum}-v{_VERSION}", make)[0]
 
 
-@contextmanager
-def _scratch(directory: Path) -> Iterator[Path]:
-    """Give a new directory in `directory`; removed afterwards, if it is still there."""
-    try:
-        scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=directory))
-    except OSError as error:
-        raise OutputError(f"{directory}: cannot be written to: {error.strerror or error}") from error
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _is_intact(entry: Path) -> bool:
-    """Whether the entry of the cache is there and as it was made."""
-    try:
-        note = read_json(entry / _CACHED_NOTE)
-        file = entry / _CACHED_FILE
-        return bool(file.stat().st_size == note["bytes"] and sha256(file) == note["sha256"])
-    except (OSError, ZmumuError, KeyError, TypeError):
-        return False
-
-
-def _install(scratch: Path, entry: Path) -> None:
-    """Rename the new entry to its place; a damaged one makes way, that of another process which was faster stays."""
-    scratch.chmod(0o755)
-    if entry.exists() and not _is_intact(entry):
-        with _scratch(entry.parent) as bin_, suppress(OSError):
-            entry.rename(bin_ / entry.name)
-    try:
-        scratch.rename(entry)
-    except OSError as error:
-        if not _is_intact(entry):
-            raise OutputError(f"{entry}: cannot be written: {error.strerror or error}") from error
+def _refuse_changed(path: str | os.PathLike[str], found: str, expected: str) -> None:
+    if found != expected:
+        raise InputError(f"{path}: changed while it was read: wait until it is complete and try again")

@@ -15,12 +15,16 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NoReturn
 
+import awkward as ak
 from coffea.nanoevents import BaseSchema
+from coffea.nanoevents.methods import nanoaod
 from coffea.processor import ProcessorABC, Runner, accumulate
 from coffea.processor.executor import ExecutorBase, WorkItem
 
+from zmumu_hybrid.branches import Branches
 from zmumu_hybrid.errors import IncompleteRunError, ZmumuError
 from zmumu_hybrid.progress import progress
+from zmumu_hybrid.records import events_by_branches
 from zmumu_hybrid.schema import EventSchema
 from zmumu_hybrid.sources import Source
 
@@ -176,7 +180,7 @@ def run(
         About how many entries a chunk has. The chunks of a ROOT file end where its clusters do, so that none is
         decompressed twice, unless a cluster alone is larger than that.
     schema : coffea schema
-        How columns become events.
+        How columns become events, of sources without declared branches.
     show_progress : bool
         False silences the bar.
 
@@ -192,24 +196,41 @@ def run(
     with progress("processing", total, unit="events", enabled=show_progress) as advance:
         names = {str(source.readable): str(source.path) for source in sources}
         executor = PoolExecutor(pool=pool, advance=advance, names=names)
-        for format_ in ("root", "parquet"):  # one Runner reads one format
-            chosen = [source for source in sources if source.format == format_]
-            if chosen:
-                runner = Runner(
-                    executor=executor,
-                    chunksize=chunksize,
-                    format=format_,
-                    schema=schema,
-                    metadata_cache={},
-                    skipbadfiles=False,
-                    align_clusters=format_ == "root",
-                )
-                parts.append(_run_format(chosen, processor, runner))
+        for format_, branches in dict.fromkeys((source.format, source.branches) for source in sources):
+            chosen = [source for source in sources if (source.format, source.branches) == (format_, branches)]
+            runner = Runner(
+                executor=executor,
+                chunksize=chunksize,
+                format=format_,
+                schema=schema if branches is None else BaseSchema,
+                metadata_cache={},
+                skipbadfiles=False,
+                align_clusters=format_ == "root",
+            )
+            parts.append(
+                _run_alike(chosen, processor if branches is None else _ByBranches(processor, branches), runner)
+            )
     return accumulate(parts)
 
 
-def _run_format(sources: Sequence[Source], processor: ProcessorABC, runner: Runner) -> Any:
-    """Run over sources of one format, and compare what was processed with what there is."""
+class _ByBranches(ProcessorABC):
+    """A processor that is given the events which declared branches mean, in place of the columns themselves."""
+
+    def __init__(self, processor: ProcessorABC, branches: Branches) -> None:
+        self._processor, self._branches = processor, branches
+
+    def process(self, events: Any) -> Any:
+        """Process one chunk of columns."""
+        made = ak.with_name(events_by_branches(events, self._branches), "NanoEvents", behavior=nanoaod.behavior)
+        return self._processor.process(ak.with_parameter(made, "metadata", events.metadata, behavior=nanoaod.behavior))
+
+    def postprocess(self, accumulator: Any) -> Any:
+        """Return what the processor makes of the sum."""
+        return self._processor.postprocess(accumulator)
+
+
+def _run_alike(sources: Sequence[Source], processor: ProcessorABC, runner: Runner) -> Any:
+    """Run over sources that are read alike, and compare what was processed with what there is."""
     fileset: dict[str, dict[str, Any]] = {}
     for source in sources:
         dataset = fileset.setdefault(source.dataset, {"files": {}, "metadata": {"label": source.dataset}})

@@ -1,0 +1,148 @@
+"""Trees of muon pairs to events: once per content and declaration, streaming, into the cache of converted files.
+
+The rows of an event follow one another in such a tree, and may be cut apart by a chunk; that is why it is not read by
+chunks as it is, but converted as Les Houches Event files are. An event is all rows of one identity, and its muons are
+the distinct muons of these rows: `zmumu_hybrid.pairs` chooses among them, and no event is used twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import awkward as ak
+import numpy as np
+
+from zmumu_hybrid import convert
+from zmumu_hybrid.branches import Branches
+from zmumu_hybrid.cache import cache_entry
+from zmumu_hybrid.files import sha256
+from zmumu_hybrid.progress import progress
+from zmumu_hybrid.records import events_by_branches, merge_rows
+
+__all__ = ["cached_events"]
+
+_VERSION = 1
+"""To be raised whenever the same input gives another file, so that what is in caches is made again."""
+
+_ROWS = 200_000
+
+
+def cached_events(
+    path: Path,
+    branches: Branches,
+    format_: Literal["root", "parquet"],
+    tree: str,
+    cache: Path | None = None,
+    *,
+    rows: int = _ROWS,
+    show_progress: bool = False,
+) -> tuple[Path, dict[str, int]]:
+    """Return a ROOT file with the events of a tree of pairs, converted now or before, and how many rows it has.
+
+    Parameters
+    ----------
+    path : Path
+        ROOT (TTree or RNTuple) or Parquet.
+    branches : Branches
+        Of the kind "pair".
+    format_, tree
+        What `path` is and the name of its tree.
+    cache : Path, optional
+        Directory of the cache; see `zmumu_hybrid.cache`.
+    rows : int
+        How many are read at a time.
+    show_progress : bool
+        Whether to show a bar on a terminal.
+
+    Returns
+    -------
+    Path
+        The ROOT file.
+    dict
+        "rows" of the file, and "selected rows", those that meet the conditions.
+
+    Raises
+    ------
+    InputError
+        If a column is not as declared.
+    OutputError
+        If the cache cannot be written to.
+    """
+
+    def make(output: Path) -> dict[str, Any]:
+        import uproot
+
+        total = {"rows": 0, "selected rows": 0}
+        with progress("converting", unit="rows", enabled=show_progress) as advance, uproot.recreate(output) as file:
+            made = convert.make_tree(file)
+            for events in _whole_events(_selected(path, branches, format_, tree, rows, total, advance)):
+                convert.extend_tree(made, events)
+            file["provenance"] = json.dumps({"rows": _VERSION, "name": path.name, "sha256": checksum, **total})
+        return total
+
+    checksum = sha256(path)
+    declared = asdict(branches)
+    declared.pop("name")
+    key = hashlib.sha256(json.dumps([declared, tree], sort_keys=True).encode()).hexdigest()[:16]
+    return cache_entry(cache, f"{checksum}-rows{_VERSION}-{key}", make)
+
+
+def _selected(
+    path: Path,
+    branches: Branches,
+    format_: str,
+    tree: str,
+    rows: int,
+    total: dict[str, int],
+    advance: Callable[[float], None],
+) -> Iterator[ak.Array]:
+    """Yield the rows that meet the conditions as events, counting in `total`."""
+    columns = list(branches.columns)
+    read = _parquet_columns(path, columns, rows) if format_ == "parquet" else _root_columns(path, tree, columns, rows)
+    for chunk in read:
+        events = events_by_branches(chunk, branches)
+        total["rows"] += len(chunk)
+        total["selected rows"] += len(events)
+        advance(len(chunk))
+        yield events
+
+
+def _root_columns(path: Path, tree: str, columns: list[str], rows: int) -> Iterator[ak.Array]:
+    import uproot
+
+    with uproot.open(path) as file:
+        held = file[tree]
+        for start in range(0, held.num_entries, rows):
+            yield held.arrays(columns, entry_start=start, entry_stop=min(start + rows, held.num_entries))
+
+
+def _parquet_columns(path: Path, columns: list[str], rows: int) -> Iterator[ak.Array]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(rows, columns=columns, use_threads=False):
+            yield ak.from_arrow(batch)
+
+
+def _whole_events(chunks: Iterator[ak.Array]) -> Iterator[ak.Array]:
+    """Yield merged events, holding back what the next chunk may go on with."""
+    pending: ak.Array | None = None
+    for chunk in chunks:
+        if not len(chunk):
+            continue
+        held = chunk if pending is None else ak.concatenate([pending, chunk])
+        last = np.ones(len(held), bool)
+        for name in ("run", "luminosityBlock", "event"):
+            values = ak.to_numpy(held[name])
+            last &= values == values[-1]
+        start = len(held) - int(np.argmin(last[::-1])) if not last.all() else 0
+        if start:
+            yield merge_rows(held[:start])
+        pending = held[start:]
+    if pending is not None:
+        yield merge_rows(pending)
