@@ -92,11 +92,11 @@ def test_an_interrupted_training_ends_with_the_same_weights(data: Path, tmp_path
 
 def test_a_killed_training_ends_with_the_same_weights(data: Path, tmp_path: Path) -> None:
     """SIGKILL at random moments, between the first checkpoint and the end, time and again."""
-    settings = replace(QUICK, epochs=12)
-    train(preset("hybrid"), data, tmp_path / "whole", settings)
+    settings = replace(QUICK, epochs=25)
+    train(SMALL, data, tmp_path / "whole", settings)
     code = (
-        "import sys; from zmumu_hybrid.learn import train, preset, TrainingConfig\n"
-        f"train(preset('hybrid'), sys.argv[1], sys.argv[2], {settings!r}, tensorboard=True)"
+        "import sys; from zmumu_hybrid.learn import train, ModelConfig, TrainingConfig\n"
+        f"train({SMALL!r}, sys.argv[1], sys.argv[2], {settings!r})"
     )
     cut, killed = tmp_path / "cut", 0
     for moment in np.random.default_rng().uniform(0, 0.3, 2):  # not the same moments in every run of the test
@@ -111,14 +111,11 @@ def test_a_killed_training_ends_with_the_same_weights(data: Path, tmp_path: Path
                 os.kill(process.pid, signal.SIGKILL)
                 killed += 1
     assert killed
-    train(preset("hybrid"), data, cut, settings, tensorboard=True)
+    train(SMALL, data, cut, settings)
     same_weights(tmp_path / "whole", cut)
     whole, again = (pq.read_table(tmp_path / name / "metrics.parquet") for name in ("whole", "cut"))
     assert whole.equals(again)
-    assert {path.name for path in cut.iterdir()} == {
-        *(path.name for path in (tmp_path / "whole").iterdir()),
-        "tensorboard",
-    }
+    assert {path.name for path in cut.iterdir()} == {path.name for path in (tmp_path / "whole").iterdir()}
 
 
 def newest(run: Path) -> int:

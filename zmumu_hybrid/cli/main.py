@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from zmumu_hybrid.cli import apply, convert, evaluate, generate, limit, plot, process, reproduce, train
+from zmumu_hybrid.cli import apply, convert, evaluate, generate, limit, plot, process, reproduce, scan, train
 from zmumu_hybrid.cli.options import ManyValues
 from zmumu_hybrid.errors import ZmumuError
 
@@ -56,6 +56,7 @@ app.command("generate")(generate.generate)
 app.command("convert")(convert.convert)
 app.command("process", cls=ManyValues)(process.process)
 app.command("train")(train.train)
+app.command("scan")(scan.scan)
 app.command("evaluate")(evaluate.evaluate)
 app.command("limit")(limit.limit)
 app.command("plot")(plot.plot)

@@ -21,9 +21,13 @@ def available_cores() -> int:
 
 
 def choose_workers(
-    executor: ExecutorName | None, workers: int | None, scheduler: str | None, jobqueue: Path | None
+    executor: ExecutorName | None,
+    workers: int | None,
+    scheduler: str | None,
+    jobqueue: Path | None,
+    otherwise: ExecutorName = "iterative",
 ) -> Workers:
-    """Return who does the work; a scheduler or a jobqueue mean dask, without anything it is this process.
+    """Return who does the work; a scheduler or a jobqueue mean dask, without anything it is as `otherwise` says.
 
     Raises
     ------
@@ -32,7 +36,7 @@ def choose_workers(
     """
     from zmumu_hybrid.clusters import Workers
 
-    chosen = executor or ("dask" if scheduler or jobqueue else "iterative")
+    chosen = executor or ("dask" if scheduler or jobqueue else otherwise)
     return Workers(chosen, workers or available_cores(), scheduler, jobqueue)
 
 

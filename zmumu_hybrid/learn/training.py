@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -35,7 +35,7 @@ from zmumu_hybrid.learn.single import SingleEngine
 from zmumu_hybrid.learn.tensorboard import event_log, require_tensorboard, write_events
 from zmumu_hybrid.learn.tensors import TrainingTable, load, table_path
 
-__all__ = ["RunSummary", "train"]
+__all__ = ["RunSummary", "read_rows", "train"]
 
 EVENTS = "tensorboard"
 """The folder of a run for TensorBoard."""
@@ -119,7 +119,7 @@ def train(
     if (run / "members.safetensors").exists():
         _, known = load_tensors(run / "members.safetensors", key)
         if tensorboard:
-            write_events(run / EVENTS, _rows(run))
+            write_events(run / EVENTS, read_rows(run))
         return RunSummary(run, known["final"], known["stopped"], time.perf_counter() - started)
     cores = threads or len(os.sched_getaffinity(0))
     table = load(data, part="train", fraction=training.fraction, seed=training.seed, batch_size=training.batch_size)
@@ -153,6 +153,14 @@ def train(
     finally:
         torch.set_num_threads(before)
     return _finish(run, key, groups, started)
+
+
+def read_rows(run: Path) -> list[Row]:
+    """Return the metrics of every member and epoch of a finished training."""
+    import pyarrow.parquet as pq
+
+    rows: list[Row] = pq.read_table(run / "metrics.parquet").to_pylist()
+    return rows
 
 
 def _describe(run: Path, model: ModelConfig, training: TrainingConfig, data: str | os.PathLike[str]) -> dict[str, Any]:
@@ -233,13 +241,6 @@ def _finish(run: Path, key: str, groups: Sequence[Group], started: float) -> Run
     for left in run.glob(".partial-*"):  # by a kill in the middle of a file
         left.unlink(missing_ok=True)
     return RunSummary(run, final, stopped, time.perf_counter() - started)
-
-
-def _rows(run: Path) -> Iterator[Row]:
-    """Yield the metrics of a finished training."""
-    import pyarrow.parquet as pq
-
-    yield from pq.read_table(run / "metrics.parquet").to_pylist()
 
 
 def _plain(rows: Sequence[Row]) -> list[dict[str, float | None]]:

@@ -1,0 +1,131 @@
+"""`zmumu scan`: hyperparameters over the paper's ranges, and the best setting beside the preset's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from zmumu_hybrid.cli.options import choose_workers
+
+__all__ = ["scan"]
+
+_TRIALS = "Trials"
+_COMPARISON = "Comparison of the best setting with the preset's"
+_WORK = "Who does the work"
+
+
+def scan(
+    model: Annotated[Literal["hybrid", "pfn", "invariant"], typer.Argument(help="Which network.")],
+    data: Annotated[Path, typer.Option(help="Directory of `zmumu process`, or a candidate table.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the scan.")],
+    trials: Annotated[int, typer.Option(help="How many in all, those of earlier calls included.")] = 50,
+    preset: Annotated[str, typer.Option(help="The networks whose hyperparameters are varied.")] = "paper",
+    fraction: Annotated[float | None, typer.Option(help="Part of the training events to use.")] = None,
+    precision: Annotated[str | None, typer.Option(help="'float32', or 'bfloat16' for matrix products.")] = None,
+    device: Annotated[str | None, typer.Option(help="'cpu' or 'cuda'.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the proposals, the validation part and every training.")] = 0,
+    trial_members: Annotated[int, typer.Option(help="Networks in a trial.", rich_help_panel=_TRIALS)] = 1,
+    trial_epochs: Annotated[int, typer.Option(help="Epochs of a trial.", rich_help_panel=_TRIALS)] = 20,
+    validation: Annotated[
+        float, typer.Option(help="Part of the training events that judges trials.", rich_help_panel=_TRIALS)
+    ] = 0.2,
+    generation: Annotated[
+        int, typer.Option(help="Trials that are proposed together; more workers are idle.", rich_help_panel=_TRIALS)
+    ] = 8,
+    pruning: Annotated[
+        bool, typer.Option(help="End trials that are worse than most at the same epoch.", rich_help_panel=_TRIALS)
+    ] = True,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="SQLite file, or URL of a database; scan.db in the output by default.", rich_help_panel=_TRIALS
+        ),
+    ] = None,
+    members: Annotated[int | None, typer.Option(help="5 by default.", rich_help_panel=_COMPARISON)] = None,
+    epochs: Annotated[int | None, typer.Option(help="100 by default.", rich_help_panel=_COMPARISON)] = None,
+    executor: Annotated[
+        Literal["iterative", "futures", "dask"] | None,
+        typer.Option(help="This process, local processes (default), or a dask cluster.", rich_help_panel=_WORK),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Number of workers; by default one a core.", rich_help_panel=_WORK)
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a dask scheduler that runs already.", rich_help_panel=_WORK)
+    ] = None,
+    jobqueue: Annotated[
+        Path | None, typer.Option(help="YAML file for dask-jobqueue: start batch jobs.", rich_help_panel=_WORK)
+    ] = None,
+) -> None:
+    """Scan batch size, learning rate, weight decay and latent width; the same command goes on where it was ended."""
+    from rich.console import Console
+
+    from zmumu_hybrid.learn.ledger import require_optuna
+    from zmumu_hybrid.learn.settings import configure, require_torch
+
+    require_torch()
+    require_optuna()
+    from zmumu_hybrid.learn.scan import ScanConfig
+    from zmumu_hybrid.learn.scan import scan as run_scan
+    from zmumu_hybrid.plots.hyperparameters import draw
+
+    given = {"members": members, "epochs": epochs, "fraction": fraction, "precision": precision, "device": device}
+    described, training = configure(model, preset, given | {"seed": seed})
+    config = ScanConfig(described, training, trial_members, trial_epochs, validation, generation, pruning)
+    console = Console(stderr=True, highlight=False)
+
+    def announce(number: int, outcome: Any) -> None:
+        auc = f"{outcome.curve[-1]:.4f}" if outcome.curve else "–"
+        console.print(
+            f"trial {number:3d}  {_words(outcome.setting):56s} AUC {auc:6s} {_state(outcome)}", soft_wrap=True
+        )
+
+    there = choose_workers(executor, workers, scheduler, jobqueue, otherwise="futures")
+    found = run_scan(
+        config, data, output, trials, storage=storage, workers=there, announce=announce, show_progress=True
+    )
+    drawn = draw(found["storage"]["url"], found["storage"]["study"], output)
+    _show(found, output, drawn)
+
+
+def _words(setting: dict[str, float]) -> str:
+    return "  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in setting.items())
+
+
+def _state(outcome: Any) -> str:
+    return "" if outcome.state == "complete" else f"{outcome.state} after epoch {len(outcome.curve)}"
+
+
+def _show(found: dict[str, Any], output: Path, drawn: list[Path]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    names = list(found["settings"]["axes"])
+    table = Table("", *(name.replace("_", " ") for name in names), "AUC, held out", box=None, pad_edge=False)
+    comparison = found["comparison"]
+    for side in ("preset", "best"):
+        setting = comparison[side]["setting"]
+        table.add_row(side, *(f"{setting[name]:g}" for name in names), _value(comparison[side], "std"))
+    table.add_row("difference", *("" for _ in names), _value(comparison["difference"], "uncertainty", "+"))
+    console = Console(highlight=False)
+    console.print(table)
+    training = found["settings"]["training"]
+    states = [trial["state"] for trial in found["trials"]]
+    console.print(
+        f"{training['members']} members, {training['epochs']} epochs; ± is over members, of the difference that of its "
+        f"mean; the held-out events, which both share, add {comparison['preset']['uncertainty']:.4f} to each AUC",
+        soft_wrap=True,
+    )
+    saved = 1 - found["epochs"]["taken"] / found["epochs"]["without_pruning"]
+    console.print(
+        f"{len(states)} trials: {states.count('complete')} complete, {states.count('pruned')} pruned, "
+        f"{states.count('diverged')} diverged; {saved:.0%} of the epochs were spared; best is trial {found['best']}"
+    )
+    console.print(f"{output}: scan.json, {', '.join(path.name for path in drawn)}", soft_wrap=True)
+
+
+def _value(entry: dict[str, Any], spread: str, sign: str = "") -> str:
+    uncertainty = "" if entry[spread] is None else f" ± {entry[spread]:.4f}"
+    return f"{entry['mean']:{sign}.4f}{uncertainty}"
