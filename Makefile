@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 RESULTS ?= results
 
-.PHONY: reproduce full test lint types wheel docs clean help
+.PHONY: reproduce full test lint types wheel docs pages clean help
 
 help:  ## Say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,6 +32,12 @@ wheel: $(VENV)/.stamp-dev  ## Build the wheel, install it in a fresh environment
 	@$(VENV)/fresh/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt dist/*.whl
 	@cd $(VENV) && fresh/bin/zmumu --help >/dev/null && fresh/bin/python -c "import zmumu_hybrid.processors, zmumu_hybrid.plots"
 
+docs: $(VENV)/.stamp-docs  ## Build the documentation into docs/_build, with warnings as errors
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build
+
+pages: docs  ## Open the documentation, and the report if there is one, in headless Chromium
+	@$(BIN)/python tests/browser.py docs/_build $(wildcard $(RESULTS)/report.html)
+
 $(VENV)/bin/python:
 	@echo "setting up $(VENV) (a minute or two, once)"
 	@$(PYTHON) -m venv $(VENV)
@@ -45,5 +51,9 @@ $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(PIP) --group dev -e '.[all]'
 	@touch $@ $(VENV)/.stamp-run
 
+$(VENV)/.stamp-docs: $(VENV)/.stamp-dev
+	@$(PIP) --group docs
+	@touch $@
+
 clean:  ## Remove the environment and what was built
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist docs/_build docs/notebooks *.egg-info
