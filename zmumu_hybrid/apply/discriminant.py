@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -19,22 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid.apply.card import ModelCard
-from zmumu_hybrid.apply.graph import inputs_of, outputs_of
 from zmumu_hybrid.apply.modelfile import ModelFile, read_model
-from zmumu_hybrid.errors import ConfigurationError, InputError, MissingDependencyError, ModelError
+from zmumu_hybrid.apply.session import checked, run_chunks
+from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.kinematics import energy
 from zmumu_hybrid.learn import ranges
-from zmumu_hybrid.learn.configuration import ModelConfig
 from zmumu_hybrid.learn.particles import pad
 from zmumu_hybrid.pairs import IDENTITY, PairSelection, components, select_pairs
 
-__all__ = ["CHUNK", "Discriminant", "ExtrapolationWarning", "Scores", "run_session"]
+__all__ = ["Discriminant", "ExtrapolationWarning", "Scores"]
 
 Arrays = dict[str, NDArray[Any]]
 OutOfRange = Literal["warn", "ignore", "raise"]
-
-CHUNK = 2048
-"""Events that go through a model at once: their activations stay in a core's cache."""
 
 
 class ExtrapolationWarning(UserWarning):
@@ -65,32 +59,6 @@ class Scores:
     def fields(self) -> Arrays:
         """Return score, score_std and general_weight by name."""
         return {name: getattr(self, name) for name in ("score", "score_std", "general_weight")}
-
-
-@lru_cache(maxsize=8)
-def _session(data: bytes, threads: int) -> Any:
-    """Return this process's ONNX Runtime session of a model that was checked before."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingDependencyError("onnxruntime is not installed: pip install 'zmumu-hybrid[apply]'") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises classes of its own, without a common base
-        raise ModelError(f"ONNX Runtime refuses the model: {' '.join(str(error).split())}") from error
-
-
-def run_session(data: bytes, inputs: Mapping[str, NDArray[Any]], threads: int = 1) -> Arrays:
-    """Return the outputs of a model for N events at once, by name."""
-    session = _session(data, threads)
-    names = [output.name for output in session.get_outputs()]
-    known = {value.name for value in session.get_inputs()}
-    found = session.run(names, {name: values for name, values in inputs.items() if name in known})
-    return dict(zip(names, found, strict=True))
 
 
 class Discriminant:
@@ -193,17 +161,18 @@ class Discriminant:
         count = len(particles)
         if self.card.task == "muon pair":
             entries, pairs = self._pairs_of(particles)
-            scores = self.pairs(pairs)
+            scores = self._evaluate(_momenta(pairs))
         else:
             config = self.card.model
             padded = pad(particles, config.particles, self.card.labels)
             entries = np.flatnonzero(padded.counts >= (1 if config.masked else config.particles))
-            scores = self.evaluate(
+            scores = self._evaluate(
                 padded.p4[entries],
                 context=None if context is None else np.asarray(context)[entries],
                 mask=padded.mask[entries] if config.masked else None,
                 labels=padded.labels[entries] if config.labels else None,
             )
+        self._speak(scores)
         places = np.full(count, -1)
         places[entries] = np.arange(len(entries))
         records = ak.zip(scores.fields(), depth_limit=1)
@@ -228,11 +197,9 @@ class Discriminant:
         """
         if self.card.task != "muon pair":
             raise InputError(f"{self!r}: takes particles, not muon pairs")
-        momenta = []
-        for muon in (pairs.plus, pairs.minus):
-            px, py, pz, mass = components(muon)
-            momenta.append(np.stack([energy(px, py, pz, mass), px, py, pz], -1))
-        return self.evaluate(np.stack(momenta, 1))
+        scores = self._evaluate(_momenta(pairs))
+        self._speak(scores)
+        return scores
 
     def evaluate(
         self,
@@ -256,36 +223,46 @@ class Discriminant:
         InputError
             If an input is missing, superfluous or of another shape, or a momentum is not finite.
         """
+        scores = self._evaluate(p4, context=context, mask=mask, labels=labels)
+        self._speak(scores)
+        return scores
+
+    def _evaluate(
+        self,
+        p4: NDArray[np.float64],
+        *,
+        context: NDArray[np.float64] | None = None,
+        mask: NDArray[np.bool_] | None = None,
+        labels: NDArray[np.float64] | None = None,
+    ) -> Scores:
+        """Do the work of `evaluate`, in silence."""
         config, members = self.card.model, self.card.members
         given = {"p4": p4, "context": context, "mask": mask, "labels": labels}
-        inputs = _checked(config, {name: values for name, values in given.items() if values is not None})
+        inputs = checked(config, {name: values for name, values in given.items() if values is not None})
+        found = run_chunks(self._model, inputs, self._threads)
         count = len(p4)
-        found = {name: np.empty((count, *shape), np.float32) for name, shape in outputs_of(config, members).items()}
-        step = CHUNK * self._threads
-        for start in range(0, count, step):
-            chosen = slice(start, start + step)
-            chunk = {name: values[chosen] for name, values in inputs.items()}
-            for name, values in run_session(self._model.data, chunk, self._threads).items():
-                found[name][chosen] = values
         scores = found["scores"].astype(np.float64)
         weight = found["general_weight"].mean(1, dtype=np.float64) if config.has_gate else np.full(count, np.nan)
         spread = scores.std(1, ddof=1) if members > 1 else np.full_like(scores[:, 0], np.nan)
         return Scores(scores.mean(1), spread, weight, self._counts(inputs))
 
     def _counts(self, inputs: Arrays) -> ranges.Counts:
-        """Compare events with the range of the training, and say what is outside as the options want it."""
+        """Compare events with the range of the training."""
         limits = self.card.limits
         if not limits:
             return {}
         values = ranges.observables(self.card.model, inputs["p4"], inputs.get("context"), inputs.get("mask"))
-        counts = ranges.compare(limits, values)
-        if self._out_of_range != "ignore":
-            said = ranges.warnings_of(limits, counts)
-            if said and self._out_of_range == "raise":
-                raise InputError("; ".join(said))
-            for sentence in said:
-                warnings.warn(sentence, ExtrapolationWarning, stacklevel=4)
-        return counts
+        return ranges.compare(limits, values)
+
+    def _speak(self, scores: Scores) -> None:
+        """Say what is outside the range of the training as the options want it, to the caller of a public method."""
+        if self._out_of_range == "ignore":
+            return
+        said = ranges.warnings_of(self.card.limits, scores.counts)
+        if said and self._out_of_range == "raise":
+            raise InputError("; ".join(said))
+        for sentence in said:
+            warnings.warn(sentence, ExtrapolationWarning, stacklevel=3)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as a value."""
@@ -298,24 +275,10 @@ def _restore(data: bytes, card: str, selection: PairSelection, out_of_range: Out
     return Discriminant(model, selection=selection, out_of_range=out_of_range, threads=threads)
 
 
-def _checked(config: ModelConfig, given: Mapping[str, NDArray[Any]]) -> Arrays:
-    """Return the inputs of a model in its types, after checking them."""
-    expected = inputs_of(config)
-    for name in given:
-        if name not in expected:
-            raise InputError(f"the model takes no {name}; it takes: {', '.join(expected)}")
-    inputs = {}
-    for name, (kind, shape) in expected.items():
-        if name not in given:
-            raise InputError(f"the model needs {name} of shape {('N', *shape)}; given are: {', '.join(given)}")
-        values = np.ascontiguousarray(given[name], kind)
-        if values.shape != (len(given["p4"]), *shape):
-            raise InputError(f"{name} must have the shape {('N', *shape)}, not {values.shape}")
-        inputs[name] = values
-    p4 = inputs["p4"]
-    if not np.isfinite(p4).all():
-        finite = np.isfinite(p4).all(-1) | (~inputs["mask"] if "mask" in inputs else False)
-        if not finite.all():
-            row, particle = np.argwhere(~finite)[0]
-            raise InputError(f"p4 of row {row}, particle {particle} is not finite: {p4[row, particle].tolist()}")
-    return inputs
+def _momenta(pairs: ak.Array) -> NDArray[np.float64]:
+    """Return E, px, py, pz of muon pairs, (N, 2, 4), mu+ first."""
+    momenta = []
+    for muon in (pairs.plus, pairs.minus):
+        px, py, pz, mass = components(muon)
+        momenta.append(np.stack([energy(px, py, pz, mass), px, py, pz], -1))
+    return np.stack(momenta, 1)

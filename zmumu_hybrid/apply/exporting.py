@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from zmumu_hybrid import provenance
 from zmumu_hybrid.apply.card import ModelCard, Task, preset_of
-from zmumu_hybrid.apply.discriminant import run_session
 from zmumu_hybrid.apply.graph import build_graph, inputs_of
 from zmumu_hybrid.apply.modelfile import ModelFile, require_onnx, seal, write_model
+from zmumu_hybrid.apply.session import run_session
 from zmumu_hybrid.errors import InputError, MissingDependencyError, ModelError
 from zmumu_hybrid.files import read_json, sha256
 from zmumu_hybrid.learn import ranges

@@ -48,7 +48,8 @@ def seal(model: Any, card: ModelCard) -> ModelFile:
 
 
 def _bytes_of(model: Any) -> bytes:
-    return model.graph.SerializeToString(deterministic=True)  # type: ignore[no-any-return]
+    found: bytes = model.graph.SerializeToString(deterministic=True)
+    return found
 
 
 def read_model(path: str | os.PathLike[str]) -> ModelFile:
@@ -74,10 +75,18 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
 
 def check_model(onnx: Any, data: bytes, where: str) -> ModelFile:
     """Check the bytes of a model file; errors as `read_model`."""
+    message = f"{where}: not an ONNX file, or corrupt: export the model again"
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's own errors, which differ between its implementations
-        raise ModelError(f"{where}: not an ONNX file, or corrupt: export the model again") from error
+        raise ModelError(message) from error
+    try:
+        return _check_content(onnx, model, data, where)
+    except UnicodeDecodeError as error:  # of any text in the file
+        raise ModelError(message) from error
+
+
+def _check_content(onnx: Any, model: Any, data: bytes, where: str) -> ModelFile:
     properties = {entry.key: entry.value for entry in model.metadata_props}
     if CARD_KEY not in properties:
         raise ModelError(f"{where}: has no model card of zmumu-hybrid: make it with `zmumu export`")

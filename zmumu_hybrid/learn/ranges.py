@@ -103,14 +103,14 @@ def compare(limits: Mapping[str, Mapping[str, Any]], values: Mapping[str, Floats
 def warnings_of(limits: Mapping[str, Mapping[str, Any]], counts: Counts) -> list[str]:
     """Return a sentence, with numbers, for each quantity of which more values are outside than chance would put there.
 
-    Of N values from the same distribution about 2 N / (n + 1) lie outside the range of n; three standard deviations
+    Of N values from the same distribution about 2 N / (n + 1) lie outside the range of n; five standard deviations
     above that there is a warning.
     """
     said = []
     for name, count in counts.items():
         outside = count["below"] + count["above"]
         expected = 2 * count["values"] / (limits[name]["values"] + 1)
-        if outside <= expected + 3 * math.sqrt(expected):
+        if outside <= expected + 5 * math.sqrt(expected):
             continue
         low, high = limits[name]["low"], limits[name]["high"]
         said.append(
