@@ -13,17 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import awkward as ak
+import numpy as np
 from coffea.processor import ProcessorABC
 
 from zmumu_hybrid import candidates, histograms
 from zmumu_hybrid.errors import ConfigurationError
-from zmumu_hybrid.pairs import PairSelection, select_and_count
+from zmumu_hybrid.flatpairs import IDENTITY
+from zmumu_hybrid.pairs import PairSelection, choose
 from zmumu_hybrid.parts import write_part
 from zmumu_hybrid.reweighting import Reweighting
-from zmumu_hybrid.smearing import SmearingConfig, count_reversed, smear
+from zmumu_hybrid.smearing import SmearingConfig, count_reversed, smear_flat
 from zmumu_hybrid.splitting import SplitConfig
 
 __all__ = ["DimuonConfig", "DimuonProcessor"]
+
+_FILLED = {*histograms.COLUMNS, *IDENTITY}
+"""The columns that histograms need, and messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ class DimuonConfig:
 class DimuonProcessor(ProcessorABC):
     """Select, smear, tabulate and histogram the muon pairs of each chunk.
 
-    A data set is signal or background by its metadata "label", or else by its name. What comes out, by key:
+    A data set is signal, background or data by its metadata "label", or else by its name. Data have no truth: their
+    table and histograms are without it. What comes out, by key:
 
     - "histograms": {name: `hist.Hist`}, see `zmumu_hybrid.histograms`;
     - "cutflow": {data set: {step: number of events}};
@@ -74,47 +80,56 @@ class DimuonProcessor(ProcessorABC):
         """Process one chunk of events."""
         config, dataset = self._config, str(events.metadata["dataset"])
         label = label_of(events.metadata)
-        pairs, cutflow = select_and_count(events, config.selection)
-        smeared = smear(pairs, config.smearing, dataset)
-        table = candidates.build(pairs, smeared, label, dataset, config.split)
-        if config.reweighting is not None and label == candidates.BACKGROUND:
-            table["weight"] = table["weight"] * config.reweighting.apply(table["pt_0"])
-        filled = histograms.make()
-        histograms.fill(filled, table)
+        chosen = choose(events, config.selection)
+        filled = histograms.make(["data"] if label == candidates.DATA else histograms.DATASETS)
+        reversed_muons, tables = 0, []
+        columns = _FILLED if config.parts is None else None
+        for pairs in chosen.blocks():
+            smeared = smear_flat(pairs, config.smearing, dataset)
+            table = candidates.tabulate(pairs, smeared, label, dataset, config.split, columns)
+            if config.reweighting is not None and label == candidates.BACKGROUND:
+                table["weight"] = table["weight"] * config.reweighting.apply(table["pt_0"])
+            histograms.fill(filled, table)
+            reversed_muons += count_reversed(pairs, smeared)
+            if config.parts is not None:
+                tables.append(table)
         return {
             "histograms": filled,
-            "cutflow": {dataset: {**cutflow, "pairs": len(pairs)}},
-            "reversed muons": {dataset: count_reversed(pairs, smeared)},
-            "parts": self._write(table, events.metadata),
+            "cutflow": {dataset: {**chosen.cutflow, "pairs": len(chosen)}},
+            "reversed muons": {dataset: reversed_muons},
+            "parts": self._write(tables, events.metadata),
         }
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
         """Return the sum over all chunks as it is."""
         return accumulator
 
-    def _write(self, table: dict[str, Any], metadata: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        rows = len(table["run"])
+    def _write(self, tables: list[candidates.Table], metadata: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        rows = sum(len(table["run"]) for table in tables)
         if self._config.parts is None or not rows:
             return {}
+        table = {name: np.concatenate([each[name] for each in tables]) for name in tables[0]}
         name = f"{part_key(metadata)}.parquet"
         write_part(table, self._config.parts / name)
         return {name: {"dataset": metadata["dataset"], "file": metadata["filename"], "rows": rows}}
 
 
 def label_of(metadata: Mapping[str, Any]) -> int:
-    """Return 1 for signal and 0 for background, from a data set's metadata "label" or its name.
+    """Return 1 for signal, 0 for background and -1 for data, from a data set's metadata "label" or its name.
 
     Raises
     ------
     ConfigurationError
-        If neither says "signal" or "background".
+        If neither says "signal", "background" or "data".
     """
     said = metadata.get("label", metadata["dataset"])
+    if said == "data":
+        return candidates.DATA
     if said in candidates.LABELS:
         return int(candidates.LABELS[said])
     raise ConfigurationError(
         f"data set {metadata['dataset']!r}: signal or background? name it so, or give it metadata "
-        f"{{'label': 'signal'}} or {{'label': 'background'}} in the fileset, not {said!r}"
+        f"{{'label': 'signal'}}, {{'label': 'background'}} or {{'label': 'data'}} in the fileset, not {said!r}"
     )
 
 

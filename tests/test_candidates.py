@@ -76,7 +76,7 @@ def test_rows_that_do_not_fit_are_refused() -> None:
     for other in (SMEARED[:-1], SMEARED[::-1]):
         with pytest.raises(InputError, match="signal: the smeared pairs are not of the same events"):
             candidates.build(PAIRS, other, 1, "signal")
-    with pytest.raises(ConfigurationError, match="label 2: use 1 for signal or 0"):
+    with pytest.raises(ConfigurationError, match="label 2: use 1 for signal, 0 for background or -1"):
         candidates.build(PAIRS, SMEARED, 2, "signal")
 
 

@@ -1,13 +1,13 @@
 """The candidate table: one row per muon pair. Histograms, networks and the limit all read it.
 
-`COLUMNS` says what is in it. The columns of the muons end in `_0` for the mu+ and `_1` for the mu-; those that begin with
-`true_` hold the values before smearing.
+`COLUMNS` says what is in it. The columns of the muons end in `_0` for the mu+ and `_1` for the mu-; those that
+begin with `true_` hold the values before smearing; data have none of them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +17,29 @@ from numpy.typing import NDArray
 
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import require_file
+from zmumu_hybrid.flatpairs import IDENTITY, FlatPairs
 from zmumu_hybrid.kinematics import Floats, energy, pair_mass
-from zmumu_hybrid.pairs import IDENTITY, components
 from zmumu_hybrid.splitting import SplitConfig, is_test
 
-__all__ = ["BACKGROUND", "COLUMNS", "LABELS", "SIGNAL", "Column", "Table", "build", "name_event", "read", "validate"]
+__all__ = [
+    "BACKGROUND",
+    "COLUMNS",
+    "DATA",
+    "DATA_COLUMNS",
+    "LABELS",
+    "SIGNAL",
+    "Column",
+    "Table",
+    "build",
+    "name_event",
+    "read",
+    "tabulate",
+    "validate",
+]
 
 Table = dict[str, NDArray[Any]]
 
-BACKGROUND, SIGNAL = 0, 1
+DATA, BACKGROUND, SIGNAL = -1, 0, 1
 LABELS = {"signal": SIGNAL, "background": BACKGROUND}
 """The label of each class, by the name of its data set."""
 
@@ -46,7 +60,7 @@ def _declare() -> tuple[Column, ...]:
     def add(name: str, kind: str, unit: str, meaning: str) -> None:
         columns.append(Column(name, np.dtype(kind), unit, meaning))
 
-    add("label", "i1", "", "1 for signal, 0 for background")
+    add("label", "i1", "", "1 for signal, 0 for background, -1 for data")
     add("weight", "f8", "", "gen_weight, in a finished table times the pT reweighting for background")
     add("gen_weight", "f8", "", "weight of the event by its generator")
     add("is_test", "?", "", "whether the event is held out")
@@ -66,8 +80,15 @@ def _declare() -> tuple[Column, ...]:
     return tuple(columns)
 
 
+def _is_truth(name: str) -> bool:
+    return name.startswith("true_")
+
+
 COLUMNS = _declare()
 """The columns in their order."""
+
+DATA_COLUMNS = tuple(column for column in COLUMNS if not _is_truth(column.name))
+"""The columns of a table of data, which have no truth."""
 
 
 def build(pairs: ak.Array, smeared: ak.Array, label: int, dataset: str, split: SplitConfig | None = None) -> Table:
@@ -78,7 +99,7 @@ def build(pairs: ak.Array, smeared: ak.Array, label: int, dataset: str, split: S
     pairs, smeared : awkward.Array
         As from `select_pairs` and `smear`: the same events in the same order.
     label : int
-        1 for signal, 0 for background.
+        1 for signal, 0 for background, -1 for data.
     dataset : str
         Name of the data set, for messages.
     split : SplitConfig, optional
@@ -87,29 +108,48 @@ def build(pairs: ak.Array, smeared: ak.Array, label: int, dataset: str, split: S
     Returns
     -------
     dict of str to numpy.ndarray
-        `COLUMNS`, each of shape (number of pairs,); `weight` is the generator's.
+        `COLUMNS`, for data `DATA_COLUMNS`, each of shape (number of pairs,); `weight` is the generator's.
 
     Raises
     ------
     ConfigurationError
-        If the label is neither 0 nor 1.
+        If the label is none of these.
     InputError
         If `pairs` and `smeared` are not of the same events, or a number is not finite.
     """
-    if label not in LABELS.values():
-        raise ConfigurationError(f"{dataset}: label {label!r}: use 1 for signal or 0 for background")
-    table: Table = {name: ak.to_numpy(pairs[name]) for name in IDENTITY}
-    if len(smeared) != len(pairs) or not all(np.array_equal(ak.to_numpy(smeared[name]), table[name]) for name in table):
+    return tabulate(FlatPairs.of(pairs), FlatPairs.of(smeared), label, dataset, split)
+
+
+def tabulate(
+    pairs: FlatPairs,
+    smeared: FlatPairs,
+    label: int,
+    dataset: str,
+    split: SplitConfig | None = None,
+    columns: Collection[str] | None = None,
+) -> Table:
+    """Do what `build` does, on flat columns; of the table's columns only those asked for, in the table's order."""
+    if label not in (*LABELS.values(), DATA):
+        raise ConfigurationError(f"{dataset}: label {label!r}: use 1 for signal, 0 for background or -1 for data")
+    identity = pairs.identity
+    if smeared.identity is not identity and (
+        len(smeared) != len(pairs)
+        or not all(np.array_equal(smeared.identity[name], identity[name]) for name in identity)
+    ):
         raise InputError(f"{dataset}: the smeared pairs are not of the same events as the pairs, or in another order")
-    gen_weight = ak.to_numpy(pairs.gen_weight)
-    table["label"] = np.full(len(pairs), label, np.int8)
-    table["weight"] = gen_weight.copy()
-    table["gen_weight"] = gen_weight
-    table["is_test"] = is_test(table["run"], table["luminosityBlock"], table["event"], split)
-    table |= _kinematics(smeared, "") | _kinematics(pairs, "true_")
-    table = {column.name: table[column.name] for column in COLUMNS}
+    made = DATA_COLUMNS if label == DATA else COLUMNS
+    wanted = {column.name for column in made if columns is None or column.name in columns}
+    table: Table = {**identity, "label": np.full(len(pairs), label, np.int8)}
+    table["weight"] = pairs.gen_weight.copy()
+    table["gen_weight"] = pairs.gen_weight
+    if "is_test" in wanted:
+        table["is_test"] = is_test(table["run"], table["luminosityBlock"], table["event"], split)
+    table |= _kinematics(smeared, "", wanted)
+    if label != DATA:
+        table |= _kinematics(pairs, "true_", wanted)
+    table = {column.name: table[column.name] for column in made if column.name in wanted}
     try:
-        validate(table)
+        _require_finite(table)
     except InputError as error:
         raise InputError(f"{dataset}: {error}") from error
     return table
@@ -118,25 +158,34 @@ def build(pairs: ak.Array, smeared: ak.Array, label: int, dataset: str, split: S
 def validate(table: Mapping[str, NDArray[Any]]) -> None:
     """Check that a table has all columns, of one length and of their types, and only finite numbers.
 
+    A table of data alone needs no columns of the truth.
+
     Raises
     ------
     InputError
         Names the column and, for a number that is not finite, the event.
     """
-    missing = [column.name for column in COLUMNS if column.name not in table]
+    of_data = "label" in table and bool(np.all(table["label"] == DATA)) and not any(map(_is_truth, table))
+    columns = DATA_COLUMNS if of_data else COLUMNS
+    missing = [column.name for column in columns if column.name not in table]
     if missing:
         raise InputError(f"the candidate table has no column {', '.join(missing)}")
     shape = table["run"].shape
-    for column in COLUMNS:
+    for column in columns:
         values = table[column.name]
         if values.shape != shape or values.dtype != column.dtype:
             raise InputError(
                 f"column {column.name} of the candidate table is {values.dtype} of shape {values.shape}, "
                 f"not {column.dtype} of shape {shape}"
             )
-        if column.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
+    _require_finite(table)
+
+
+def _require_finite(table: Mapping[str, NDArray[Any]]) -> None:
+    for name, values in table.items():
+        if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
             row = int(np.argmin(finite))
-            raise InputError(f"{name_event(table, row)}: {column.name} is {values[row]}, not a finite number")
+            raise InputError(f"{name_event(table, row)}: {name} is {values[row]}, not a finite number")
 
 
 def name_event(table: Mapping[str, NDArray[Any]], row: int) -> str:
@@ -154,7 +203,7 @@ def read(path: str | os.PathLike[str], columns: Iterable[str] | None = None) -> 
     path : path
         ``candidates.parquet``, or any Parquet file with columns of these names and of types that fit into theirs.
     columns : iterable of str, optional
-        Names in `COLUMNS`; all by default.
+        Names in `COLUMNS`; all by default, of data all but those of the truth.
 
     Returns
     -------
@@ -166,20 +215,26 @@ def read(path: str | os.PathLike[str], columns: Iterable[str] | None = None) -> 
     ConfigurationError
         If a name is not one of `COLUMNS`.
     MissingInputError, InputError
-        If the file does not exist, is not whole Parquet, lacks a column or has one of another type or with gaps.
+        If the file does not exist, is not whole Parquet, lacks a column (of data: those of the truth) or has one of
+        another type or with gaps.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     types = {column.name: column.dtype for column in COLUMNS}
-    names = list(types) if columns is None else list(columns)
+    names = [] if columns is None else list(columns)
     if unknown := [name for name in names if name not in types]:
         raise ConfigurationError(f"{', '.join(unknown)}: no such column; there are {', '.join(types)}")
     path = require_file(path)
     try:
         with pq.ParquetFile(path) as file:
-            if missing := [name for name in names if name not in file.schema_arrow.names]:
-                raise InputError(f"{path}: has no column {', '.join(missing)}: make it with `zmumu process`")
+            held = file.schema_arrow.names
+            if columns is None:
+                names = [each.name for each in (COLUMNS if any(map(_is_truth, held)) else DATA_COLUMNS)]
+            if missing := [name for name in names if name not in held]:
+                of_data = all(map(_is_truth, missing)) and not any(map(_is_truth, held))
+                remedy = "these are data, which have no truth" if of_data else "make it with `zmumu process`"
+                raise InputError(f"{path}: has no column {', '.join(missing)}: {remedy}")
             return {name: _column(file.read([name]).column(0), types[name], f"{path}: column {name}") for name in names}
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
@@ -195,14 +250,14 @@ def _column(array: Any, dtype: np.dtype[Any], where: str) -> NDArray[Any]:
     return values.astype(dtype, copy=False)
 
 
-def _kinematics(pairs: ak.Array, prefix: str) -> dict[str, Floats]:
-    """Return momenta, energies, transverse momenta and pair mass (GeV) of pairs as columns."""
+def _kinematics(pairs: FlatPairs, prefix: str, wanted: Collection[str]) -> dict[str, Floats]:
+    """Return the wanted ones of momenta, energies, transverse momenta and pair mass (GeV) of pairs as columns."""
     columns: dict[str, Floats] = {}
-    momenta = []
     for slot, muon in enumerate((pairs.plus, pairs.minus)):
-        px, py, pz, mass = components(muon)
-        momenta += [px, py, pz, mass]
-        values = {"px": px, "py": py, "pz": pz, "energy": energy(px, py, pz, mass), "pt": np.hypot(px, py)}
-        columns |= {f"{prefix}{name}_{slot}": value for name, value in values.items()}
-    columns[f"{prefix}mass"] = pair_mass(*momenta)
+        columns |= {f"{prefix}{name}_{slot}": getattr(muon, name) for name in ("px", "py", "pz")}
+        if f"{prefix}energy_{slot}" in wanted:
+            columns[f"{prefix}energy_{slot}"] = energy(*muon)
+        if f"{prefix}pt_{slot}" in wanted:
+            columns[f"{prefix}pt_{slot}"] = np.hypot(muon.px, muon.py)
+    columns[f"{prefix}mass"] = pair_mass(*pairs.plus, *pairs.minus)
     return columns

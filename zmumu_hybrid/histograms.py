@@ -12,24 +12,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zmumu_hybrid.candidates import LABELS, name_event
+from zmumu_hybrid.candidates import DATA, LABELS, name_event
+from zmumu_hybrid.compiled import compiled
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.files import atomic_path, require_file
 
 if TYPE_CHECKING:
     from hist import Hist
 
-__all__ = ["DATASETS", "NAMES", "SLICES", "Histograms", "fill", "make", "read", "write_json", "write_root"]
+__all__ = ["COLUMNS", "DATASETS", "NAMES", "SLICES", "Histograms", "fill", "make", "read", "write_json", "write_root"]
 
 Histograms = dict[str, "Hist[Any]"]
 
 DATASETS = tuple(LABELS)
+_NUMBERS = {**LABELS, "data": DATA}
 SLICES = {"below30": (0.0, 30.0), "30to40": (30.0, 40.0), "above40": (40.0, np.inf)}
 """Slices of the smeared pT of the mu+ (GeV) by name, each with its lower edge and without its upper one."""
 
@@ -41,17 +43,32 @@ NAMES = {
 }
 """The columns of the candidate table that each histogram is filled with: the value and the weight."""
 
+COLUMNS = ("label", "weight", "gen_weight", "pt_0", "mass", "true_mass")
+"""The columns of the candidate table that `fill` reads."""
 
-def make() -> Histograms:
-    """Return all histograms, empty, with their categories declared: `hist.Hist` with weighted storage, by name."""
+
+def make(datasets: Iterable[str] = DATASETS) -> Histograms:
+    """Return all histograms, empty, with their categories declared: `hist.Hist` with weighted storage, by name.
+
+    Parameters
+    ----------
+    datasets : iterable of str
+        The categories of the axis "dataset": "signal" and "background", or "data", for which there is no histogram of
+        the truth, and `mass_smeared` is the mass as measured.
+    """
     import hist
 
-    dataset = hist.axis.StrCategory(DATASETS, name="dataset", label="Data set", overflow=False)
+    datasets = tuple(datasets)
+    dataset = hist.axis.StrCategory(datasets, name="dataset", label="Data set", overflow=False)
     pt_slice = hist.axis.StrCategory(SLICES, name="pt_slice", label="pT slice", overflow=False)
     mass = hist.axis.Regular(200, 0, 200, name="mass", label="Dimuon mass [GeV]")
     pt = hist.axis.Regular(500, 0, 250, name="pt", label="Muon pT [GeV]")
     axes = {"mass": (dataset, pt_slice, mass), "pt": (dataset, pt)}
-    return {name: hist.Hist(*axes[name.split("_")[0]], storage=hist.storage.Weight(), name=name) for name in NAMES}
+    return {
+        name: hist.Hist(*axes[name.split("_")[0]], storage=hist.storage.Weight(), name=name)
+        for name, (value, _) in NAMES.items()
+        if not ("data" in datasets and value.startswith("true_"))
+    }
 
 
 def fill(histograms: Histograms, table: Mapping[str, NDArray[Any]]) -> None:
@@ -64,32 +81,59 @@ def fill(histograms: Histograms, table: Mapping[str, NDArray[Any]]) -> None:
     histograms : dict of str to hist.Hist
         Those of `make`; changed in place.
     table : mapping of str to numpy.ndarray
-        Columns label, gen_weight, weight, pt_0, mass and true_mass (GeV), of one length.
+        Columns label, gen_weight, weight, pt_0, mass and, but for data, true_mass (GeV), of one length.
 
     Raises
     ------
     InputError
-        If a number is not finite, which would count as overflow in silence, or a label is neither 0 nor 1.
+        If a number is not finite, which would count as overflow in silence, or a label is not that of one of
+        their data sets.
     """
-    values = {name: np.asarray(table[name]) for pair in NAMES.values() for name in pair}
+    filled = {name: NAMES[name] for name in histograms}
+    values = {name: np.asarray(table[name]) for pair in filled.values() for name in pair}
     for name, column in values.items():
         if not (finite := np.isfinite(column)).all():
             row = int(np.argmin(finite))
             raise InputError(f"{name_event(table, row)}: {name} is {column[row]}, not a finite number")
     label = np.asarray(table["label"])
-    if not (known := np.isin(label, list(LABELS.values()))).all():
+    numbers = {name: _NUMBERS[name] for name in next(iter(histograms.values())).axes["dataset"]}
+    if not (known := np.isin(label, list(numbers.values()))).all():
         row = int(np.argmin(known))
-        raise InputError(f"{name_event(table, row)}: label is {label[row]}, not 1 for signal or 0 for background")
-    slices = np.searchsorted([lower for lower, _ in SLICES.values()], values["pt_0"], side="right") - 1
-    for dataset, number in LABELS.items():
-        for index, pt_slice in enumerate(SLICES):
-            rows = np.flatnonzero((label == number) & (slices == index))
-            for name, (value, weight) in NAMES.items():
-                sliced = {"pt_slice": pt_slice} if "pt_slice" in histograms[name].axes.name else {}
-                axis = histograms[name].axes.name[-1]
-                histograms[name].fill(
-                    dataset=dataset, **sliced, **{axis: values[value][rows]}, weight=values[weight][rows]
-                )
+        wanted = " or ".join(f"{number} for {name}" for name, number in numbers.items())
+        raise InputError(f"{name_event(table, row)}: label is {label[row]}, not {wanted}")
+    rows = np.zeros(256, np.int8)
+    rows[list(numbers.values())] = np.arange(len(numbers))
+    category = rows[label.astype(np.int8, copy=False).view(np.uint8)]
+    slices = np.zeros(len(category), np.int8)
+    for lower in list(SLICES.values())[1:]:
+        slices += values["pt_0"] >= lower[0]
+    nothing = np.zeros(len(category), np.int8)
+    for name, (value, weight) in filled.items():
+        contents = np.asarray(histograms[name].view(flow=True))
+        if contents.ndim == 2:
+            contents = contents[:, None]
+        axis = histograms[name].axes[-1]
+        _add(
+            category,
+            slices if "pt_slice" in histograms[name].axes.name else nothing,
+            values[value],
+            values[weight],
+            axis.edges[0],
+            axis.edges[-1] - axis.edges[0],
+            contents["value"],
+            contents["variance"],
+        )
+
+
+@compiled
+def _add(row: Any, slice_: Any, value: Any, weight: Any, lower: Any, range_: Any, sums: Any, squares: Any) -> None:
+    """Add weights and their squares, of shape (rows, slices, bins + 2), in the bins that boost-histogram chooses."""
+    bins = sums.shape[2] - 2
+    for i in range(len(value)):
+        z = (value[i] - lower) / range_
+        index = 0 if z < 0 else (bins + 1 if z >= 1 else np.int64(z * bins) + 1)
+        sums[row[i], slice_[i], index] += weight[i]
+        squares[row[i], slice_[i], index] += weight[i] * weight[i]
 
 
 def write_json(histograms: Histograms, path: str | os.PathLike[str]) -> None:

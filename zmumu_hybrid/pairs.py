@@ -7,6 +7,7 @@ same names: `run`, `luminosityBlock`, `event`, optionally `genWeight`, and `Muon
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -15,13 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid import kinematics
+from zmumu_hybrid.compiled import compiled
 from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.flatpairs import IDENTITY, FlatPairs, Muon
 from zmumu_hybrid.kinematics import Floats
 
 __all__ = [
     "IDENTITY",
+    "ChosenPairs",
     "PairOrder",
     "PairSelection",
+    "choose",
     "components",
     "count_pairs",
     "make_muons",
@@ -32,12 +37,8 @@ __all__ = [
 
 PairOrder = Literal["leading", "closest-to-z"]
 
-IDENTITY: dict[str, np.dtype[Any]] = {
-    "run": np.dtype(np.uint32),
-    "luminosityBlock": np.dtype(np.uint32),
-    "event": np.dtype(np.uint64),
-}
-"""What identifies an event, with the types of NanoAOD."""
+_BLOCK = 8192
+"""Pairs that are worked on at a time: their columns stay in the processor's cache."""
 
 _LARGEST = 1e50
 """Momenta (GeV) beyond this are not finite in what is calculated from them."""
@@ -84,12 +85,46 @@ class _Muons:
     eta: Floats
     phi: Floats
     mass: Floats
-    charge: NDArray[np.int64]
+    charge: NDArray[np.signedinteger[Any]]
 
-    def per_event(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Count the chosen muons (shape (muons,)) of each event."""
-        before = np.concatenate([[0], np.cumsum(chosen)])
-        return np.asarray(before[self.offsets[1:]] - before[self.offsets[:-1]])
+
+@dataclass(frozen=True, slots=True)
+class ChosenPairs:
+    """The pairs of a chunk's events, chosen but not yet taken together.
+
+    Attributes
+    ----------
+    cutflow : dict of str to int
+        How many events there are, have two muons, and have two of opposite charge.
+    """
+
+    cutflow: dict[str, int]
+    _muons: _Muons
+    _events: NDArray[np.int64]
+    _plus: NDArray[np.int64]
+    _minus: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self._events)
+
+    def blocks(self) -> Iterator[FlatPairs]:
+        """Yield the pairs in order, some thousand at a time."""
+        for start in range(0, max(len(self), 1), _BLOCK):
+            yield self._take(slice(start, start + _BLOCK))
+
+    def all(self) -> FlatPairs:
+        """Return all pairs."""
+        return self._take(slice(None))
+
+    def _take(self, rows: slice) -> FlatPairs:
+        muons, events = self._muons, self._events[rows]
+        taken = []
+        for chosen in (self._plus[rows], self._minus[rows]):
+            px, py, pz = kinematics.cartesian(muons.pt[chosen], muons.eta[chosen], muons.phi[chosen])
+            taken.append(Muon(px, py, pz, np.maximum(muons.mass[chosen], 0)))
+        identity = {name: column[events] for name, column in muons.identity.items()}
+        return FlatPairs(identity, muons.gen_weight[events], *taken)
 
 
 def select_pairs(events: ak.Array, selection: PairSelection | None = None) -> ak.Array:
@@ -115,42 +150,37 @@ def select_pairs(events: ak.Array, selection: PairSelection | None = None) -> ak
     InputError
         If a field is missing or a muon's number is not finite; the message names the event and the field.
     """
-    return _select(_flatten(events), selection or PairSelection())
+    return choose(events, selection).all().records()
 
 
 def count_pairs(events: ak.Array) -> dict[str, int]:
     """Return the cutflow: how many events there are, have two muons, and have two of opposite charge."""
-    return _count(_flatten(events))
+    return choose(events).cutflow
 
 
 def select_and_count(events: ak.Array, selection: PairSelection | None = None) -> tuple[ak.Array, dict[str, int]]:
     """Return what `select_pairs` and `count_pairs` return, reading the events once."""
+    chosen = choose(events, selection)
+    return chosen.all().records(), chosen.cutflow
+
+
+def choose(events: ak.Array, selection: PairSelection | None = None) -> ChosenPairs:
+    """Choose pairs as `select_pairs` does, to be taken piece by piece.
+
+    Raises
+    ------
+    InputError
+        As `select_pairs`.
+    """
+    selection = selection or PairSelection()
     muons = _flatten(events)
-    return _select(muons, selection or PairSelection()), _count(muons)
-
-
-def _select(muons: _Muons, selection: PairSelection) -> ak.Array:
+    size = len(muons.offsets) - 1
+    accepted, plus, minus = (np.empty(size, np.int64) for _ in range(3))
+    two, opposite = _leading(muons.offsets, muons.charge, muons.pt, accepted, plus, minus)
+    cutflow = {"events": size, "two muons": two, "opposite charge": opposite}
     if selection.order == "leading":
-        accepted, plus, minus = _leading(muons)
-    else:
-        accepted, plus, minus = _closest(muons, selection.z_mass)
-    return make_pairs(
-        {name: column[accepted] for name, column in muons.identity.items()},
-        muons.gen_weight[accepted],
-        *(
-            make_muons(*kinematics.cartesian(muons.pt[i], muons.eta[i], muons.phi[i]), np.maximum(muons.mass[i], 0))
-            for i in (plus, minus)
-        ),
-    )
-
-
-def _count(muons: _Muons) -> dict[str, int]:
-    plus, minus = muons.per_event(muons.charge > 0), muons.per_event(muons.charge < 0)
-    return {
-        "events": len(plus),
-        "two muons": int(np.count_nonzero(np.diff(muons.offsets) >= 2)),
-        "opposite charge": int(np.count_nonzero((plus > 0) & (minus > 0))),
-    }
+        return ChosenPairs(cutflow, muons, accepted[:opposite], plus[:opposite], minus[:opposite])
+    return ChosenPairs(cutflow, muons, *_closest(muons, selection.z_mass))
 
 
 def make_muons(px: Floats, py: Floats, pz: Floats, mass: Floats) -> ak.Array:
@@ -197,17 +227,31 @@ def _flatten(events: ak.Array) -> _Muons:
         except AttributeError:
             raise InputError(f"Muon has no field {name!r}; it has: {', '.join(collection.fields) or 'none'}") from None
     counts = _flat(ak.num(jagged["pt"], axis=1), size, "Muon")
-    offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    offsets = np.zeros(size + 1, np.int64)
+    np.cumsum(counts, out=offsets[1:])
     columns = {name: _flat(ak.flatten(c, axis=1), int(offsets[-1]), f"Muon_{name}") for name, c in jagged.items()}
-    owner = np.repeat(np.arange(size), counts)
-    for name in _MUON_FIELDS:
-        _require_finite(columns[name], f"Muon_{name}", identity, owner)
-    charge = columns.pop("charge").astype(np.int64)
-    floats = {name: column.astype(np.float64) for name, column in columns.items()}
-    with np.errstate(over="ignore"):
-        momentum = floats["pt"] * np.cosh(floats["eta"]) + floats["mass"]
-    _require_finite(np.where(momentum < _LARGEST, momentum, np.inf), "Muon momentum", identity, owner)
+    charge = columns.pop("charge")
+    floats = {name: column.astype(np.float64, copy=False) for name, column in columns.items()}
+    if charge.dtype.kind == "f" or not _harmless(*floats.values()):
+        owner = np.repeat(np.arange(size), counts)
+        for name, column in {**floats, "charge": charge}.items():
+            _require_finite(column, f"Muon_{name}", identity, owner)
+        with np.errstate(over="ignore"):
+            momentum = floats["pt"] * np.cosh(floats["eta"]) + floats["mass"]
+        _require_finite(np.where(momentum < _LARGEST, momentum, np.inf), "Muon momentum", identity, owner)
+    if charge.dtype.kind != "i":
+        charge = charge.astype(np.int64)
     return _Muons(identity=identity, gen_weight=gen_weight, offsets=offsets, charge=charge, **floats)
+
+
+@compiled
+def _harmless(pt: Any, eta: Any, phi: Any, mass: Any) -> Any:
+    """Return whether all muons are within bounds that no real one exceeds: then nothing has to be looked for."""
+    bad = 0
+    for i in range(len(pt)):
+        fine = (abs(pt[i]) < 1e25) & (abs(eta[i]) < 40) & (abs(phi[i]) < 1e5) & (abs(mass[i]) < 1e25)
+        bad += 0 if fine else 1
+    return bad == 0
 
 
 def _flat(array: ak.Array, size: int, name: str) -> NDArray[Any]:
@@ -232,23 +276,26 @@ def _require_finite(
     raise InputError(f"{where}: {name} is {column[first]}, not a finite number; repair or leave out this event")
 
 
-def _leading(muons: _Muons) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the events that have a pair and the flat indices of their highest-pT mu+ and mu-."""
-    chosen = []
-    for sign in (1, -1):
-        candidates = np.flatnonzero(muons.charge * sign > 0)
-        counts = muons.per_event(muons.charge * sign > 0)
-        starts = np.cumsum(counts) - counts
-        best = np.full(len(counts), -1)
-        if np.all(counts <= 1):
-            best[counts > 0] = candidates
-        else:
-            jagged = ak.unflatten(muons.pt[candidates], counts)
-            local = ak.to_numpy(ak.fill_none(ak.argmax(jagged, axis=1), -1))
-            best[counts > 0] = candidates[(starts + local)[counts > 0]]
-        chosen.append(best)
-    accepted = np.flatnonzero((chosen[0] >= 0) & (chosen[1] >= 0))
-    return accepted, chosen[0][accepted], chosen[1][accepted]
+@compiled
+def _leading(offsets: Any, charge: Any, pt: Any, accepted: Any, plus: Any, minus: Any) -> Any:
+    """Write the events that have a pair and the indices of their highest-pT mu+ and mu-.
+
+    Returns the number of events with two muons, and of those written.
+    """
+    two = opposite = 0
+    for event in range(len(offsets) - 1):
+        best_plus = best_minus = -1
+        for i in range(offsets[event], offsets[event + 1]):
+            if charge[i] > 0:
+                if best_plus < 0 or pt[i] > pt[best_plus]:
+                    best_plus = i
+            elif charge[i] < 0 and (best_minus < 0 or pt[i] > pt[best_minus]):
+                best_minus = i
+        two += offsets[event + 1] - offsets[event] >= 2
+        if best_plus >= 0 and best_minus >= 0:
+            accepted[opposite], plus[opposite], minus[opposite] = event, best_plus, best_minus
+            opposite += 1
+    return two, opposite
 
 
 def _closest(muons: _Muons, z_mass: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -257,7 +304,8 @@ def _closest(muons: _Muons, z_mass: float) -> tuple[NDArray[np.int64], NDArray[n
     indices = []
     for sign in (1, -1):
         chosen = muons.charge * sign > 0
-        indices.append(ak.unflatten(flat[chosen], muons.per_event(chosen)))
+        before = np.concatenate([[0], np.cumsum(chosen)])
+        indices.append(ak.unflatten(flat[chosen], before[muons.offsets[1:]] - before[muons.offsets[:-1]]))
     plus, minus = ak.unzip(ak.cartesian(indices, axis=1))
     counts = ak.to_numpy(ak.num(plus))
     i, j = ak.to_numpy(ak.flatten(plus)), ak.to_numpy(ak.flatten(minus))

@@ -12,17 +12,28 @@ At w = 0.1 this is ten standard deviations away and does not happen; `count_reve
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import awkward as ak
 import numpy as np
+from scipy.special import ndtri
 
 from zmumu_hybrid import keys
+from zmumu_hybrid.compiled import compiled
 from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.flatpairs import IDENTITY, FlatPairs, Muon
 from zmumu_hybrid.kinematics import Floats, energy
-from zmumu_hybrid.pairs import IDENTITY, components, make_muons, make_pairs
 
-__all__ = ["Hold", "SmearingConfig", "SmearingMode", "count_reversed", "draws", "smear", "smear_components"]
+__all__ = [
+    "Hold",
+    "SmearingConfig",
+    "SmearingMode",
+    "count_reversed",
+    "draws",
+    "smear",
+    "smear_components",
+    "smear_flat",
+]
 
 SmearingMode = Literal["independent", "shared", "none"]
 Hold = Literal["pz", "eta"]
@@ -82,13 +93,17 @@ def smear(pairs: ak.Array, config: SmearingConfig, dataset: str) -> ak.Array:
     """
     if config.mode == "none":
         return pairs
-    identity = {name: ak.to_numpy(pairs[name]) for name in IDENTITY}
+    return smear_flat(FlatPairs.of(pairs), config, dataset).records()
+
+
+def smear_flat(pairs: FlatPairs, config: SmearingConfig, dataset: str) -> FlatPairs:
+    """Do what `smear` does, on flat columns."""
+    if config.mode == "none":
+        return pairs
     muons = []
-    for muon, z in zip((pairs.plus, pairs.minus), draws(identity, config, dataset), strict=True):
-        px, py, pz, mass = components(muon)
-        px, py, pz, _ = smear_components(px, py, pz, mass, z, width=config.width, hold=config.hold)
-        muons.append(make_muons(px, py, pz, mass))
-    return make_pairs(identity, ak.to_numpy(pairs.gen_weight), *muons)
+    for muon, z in zip((pairs.plus, pairs.minus), draws(pairs.identity, config, dataset), strict=True):
+        muons.append(Muon(*_scaled(muon.px, muon.py, muon.pz, z, config.width, config.hold), muon.mass))
+    return FlatPairs(pairs.identity, pairs.gen_weight, *muons)
 
 
 def draws(identity: dict[str, np.ndarray], config: SmearingConfig, dataset: str) -> tuple[Floats, Floats]:
@@ -97,12 +112,33 @@ def draws(identity: dict[str, np.ndarray], config: SmearingConfig, dataset: str)
     `identity` holds run, luminosityBlock and event, integer arrays of shape (n,). Mode "shared" gives the first
     muon's draw for both, mode "none" zeros.
     """
-    key = (config.seed, "smear", dataset, *(identity[name] for name in IDENTITY))
+    size = len(identity["event"])
     if config.mode == "none":
-        zeros = np.zeros(len(identity["event"]))
-        return zeros, zeros
-    first = keys.normal(*key, 0)
-    return first, first if config.mode == "shared" else keys.normal(*key, 1)
+        return np.zeros(size), np.zeros(size)
+    first, second = np.empty(size), np.empty(size)
+    run, luminosity_block, event = (np.ascontiguousarray(identity[name]) for name in IDENTITY)
+    state = np.uint64(keys.hash_key(config.seed, "smear", dataset))
+    _uniform(state, run, luminosity_block, event, first, second)
+    normal = ndtri(first, out=first)
+    return normal, normal if config.mode == "shared" else ndtri(second, out=second)
+
+
+@compiled
+def _uniform(state: Any, run: Any, luminosity_block: Any, event: Any, first: Any, second: Any) -> None:
+    """Write `keys.uniform` of the key that begins with `state`, for slots 0 and 1, of each event."""
+    for i in range(len(event)):
+        x = _mixed(_mixed(_mixed(state, run[i]), luminosity_block[i]), event[i])
+        first[i] = (np.float64(_mixed(x, 0) >> np.uint64(11)) + 0.5) * 2.0**-53
+        second[i] = (np.float64(_mixed(x, 1) >> np.uint64(11)) + 0.5) * 2.0**-53
+
+
+@compiled
+def _mixed(state: Any, word: Any) -> Any:
+    """Return the state of a key's hash after one more word; see `zmumu_hybrid.keys`."""
+    x = (state ^ np.uint64(word)) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
 
 
 def smear_components(
@@ -127,17 +163,16 @@ def smear_components(
     px, py, pz, energy : numpy.ndarray of float64
         GeV; the energy is on the shell of `mass`.
     """
-    scale = 1 + width * z
-    px, py = px * scale, py * scale
-    if hold == "eta":
-        pz = pz * np.abs(scale)
+    px, py, pz = _scaled(px, py, pz, z, width, hold)
     return px, py, pz, energy(px, py, pz, mass)
 
 
-def count_reversed(pairs: ak.Array, smeared: ak.Array) -> int:
+def _scaled(px: Floats, py: Floats, pz: Floats, z: Floats, width: float, hold: Hold) -> tuple[Floats, Floats, Floats]:
+    scale = 1 + width * z
+    return px * scale, py * scale, pz * np.abs(scale) if hold == "eta" else pz
+
+
+def count_reversed(pairs: FlatPairs, smeared: FlatPairs) -> int:
     """Return how many muons were smeared to a negative pT', that is, have their transverse momentum turned round."""
-    reversed_ = 0
-    for muon in ("plus", "minus"):
-        (x, y, *_), (smeared_x, smeared_y, *_) = components(pairs[muon]), components(smeared[muon])
-        reversed_ += int(np.count_nonzero(x * smeared_x + y * smeared_y < 0))
-    return reversed_
+    muons = ((pairs.plus, smeared.plus), (pairs.minus, smeared.minus))
+    return sum(int(np.count_nonzero(true.px * seen.px + true.py * seen.py < 0)) for true, seen in muons)
