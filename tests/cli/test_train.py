@@ -24,9 +24,19 @@ def test_train_then_evaluate(table: Path, tmp_path: Path) -> None:
     trained = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert trained.exit_code == 0
     assert "hybrid, 2 members" in trained.output
-    assert {path.name for path in run.iterdir()} == {"config.json", "members.safetensors", "metrics.parquet"}
+    assert "std over members" in trained.output
+    again = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert "hybrid, 2 members, trained before" in " ".join(again.output.split())
+    assert {path.name for path in run.iterdir()} == {
+        "config.json",
+        "members.safetensors",
+        "metrics.parquet",
+        "ranges.json",
+    }
     arguments = ["evaluate", str(run), "--data", str(table), "--output", str(output)]
-    assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
+    evaluated = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert evaluated.exit_code == 0
+    assert "2 members on the held-out events of" in evaluated.output
     found = json.loads(output.read_text())
     assert len(found["metrics"]["auc"]["members"]) == 2
     assert found["data"]["part"] == "test"

@@ -8,6 +8,7 @@ import pytest
 
 from learned import toy_columns, write
 from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.learn import TrainingConfig, preset, train
 from zmumu_hybrid.learn.tensors import load
 
 Columns = dict[str, np.ndarray]
@@ -48,6 +49,19 @@ def no_weight(columns: Columns) -> None:
     columns["weight"][columns["label"] == 0] = 0
 
 
+def negative_weight(columns: Columns) -> None:
+    columns["weight"][columns["label"] == 1] = -1
+    columns["weight"][0] = 1
+
+
+def nothing_held_out(columns: Columns) -> None:
+    columns["is_test"][columns["label"] == 1] = False
+
+
+def nothing_to_train(columns: Columns) -> None:
+    columns["is_test"][columns["label"] == 0] = True
+
+
 def twice(columns: Columns) -> None:
     columns["event"][1] = columns["event"][0]
     columns["is_test"][:2] = [True, False]
@@ -58,7 +72,12 @@ def twice(columns: Columns) -> None:
     [
         (change("px_1", 7, np.nan), r"candidates\.parquet: .*event \d+: px_1 is nan"),
         (change("pt_0", 7, np.inf), r"pt_0 is inf"),
+        (change("weight", 7, np.nan), r"weight is nan, not a finite number of single precision"),
+        (change("weight", 7, -np.inf), r"weight is -inf"),
+        (change("energy_0", 7, 1e300), r"energy_0 is 1e\+300, not a finite number of single precision"),
+        (change("label", 7, 2), r"event \d+: label is 2, not 0 or 1"),
         (no_signal, r"no signal in the all part"),
+        (negative_weight, r"the weights of the signal in the all part sum to -48, not above 0"),
         (no_weight, r"the weights of the background in the all part sum to 0"),
         (twice, r"is there twice: training and test must not share an event"),
     ],
@@ -75,3 +94,26 @@ def test_a_table_that_cannot_be_trained_on_is_refused(
 def test_too_few_events_for_a_batch(data: Path) -> None:
     with pytest.raises(InputError, match=r"too few for a batch of 100000: process more events"):
         load(data, batch_size=100_000)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (change("px_1", 7, np.nan), r"px_1 is nan"),
+        (no_signal, r"no signal in the train part"),
+        (no_weight, r"the weights of the background in the train part sum to 0"),
+        (negative_weight, r"the weights of the signal in the train part sum to -"),
+        (twice, r"is there twice: training and test must not share an event"),
+        (nothing_held_out, r"no signal in the test part"),
+        (nothing_to_train, r"no background in the train part"),
+        (lambda _columns: None, r"events in the train part are too few for a batch of 128"),
+    ],
+)
+def test_nothing_is_begun_with_such_a_table(tmp_path: Path, spoil: Callable[[Columns], None], message: str) -> None:
+    columns = toy_columns(60)
+    columns["is_test"][:10] = False
+    spoil(columns)
+    batch = 128 if "too few" in message else 16
+    with pytest.raises(InputError, match=message):
+        train(preset("pfn"), write(columns, tmp_path), tmp_path / "run", TrainingConfig(epochs=1, batch_size=batch))
+    assert not (tmp_path / "run").exists()

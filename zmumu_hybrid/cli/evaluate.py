@@ -21,14 +21,18 @@ def evaluate(
 
     found = evaluate_ensemble(run, data)
     write_json(output, found)
-    _show(found)
+    _show(found, output)
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: dict[str, Any], output: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(found["model"], "mean", "std over members", box=None, pad_edge=False)
     for name, metric in found["metrics"].items():
         table.add_row(name, *("–" if metric[part] is None else f"{metric[part]:.4f}" for part in ("mean", "std")))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    events = {"test": "the held-out events", "all": "all events"}[found["data"]["part"]]
+    members = len(found["metrics"]["auc"]["members"])
+    console.print(f"{members} members on {events} of {found['data']['path']}; {output}", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Annotated, Any, Literal
 
 import typer
@@ -70,8 +71,12 @@ def _show(model: str, summary: Any) -> None:
     for row in summary.final:
         auc = f"{row['auc']:.4f} ± {row['auc_uncertainty']:.4f}"
         table.add_row(str(int(row["member"])), str(int(row["epoch"])), f"{row['loss']:.4f}", auc)
+    values = [row["auc"] for row in summary.final]
+    if len(values) > 1:
+        table.add_row("mean", "", "", f"{mean(values):.4f}, std over members {stdev(values):.4f}", style="bold")
     console = Console(highlight=False)
     console.print(table)
     for member in summary.stopped:
         console.print(f"member {member} was stopped: its loss was not finite; what it had learned before is kept")
-    console.print(f"{summary.output}: {model}, {len(summary.final)} members, {summary.seconds:.1f} s")
+    took = "trained before" if summary.repeated else f"{summary.seconds:.1f} s"
+    console.print(f"{summary.output}: {model}, {len(summary.final)} members, {took}", soft_wrap=True)

@@ -30,8 +30,8 @@ def evaluate(run: str | os.PathLike[str], data: str | os.PathLike[str]) -> dict[
     Returns
     -------
     dict
-        "events": which part was used and the sample's SHA-256. "metrics": for each of `METRICS` the "mean" and "std"
-        over the members and the values of the "members"; null where a value is not finite.
+        "data": the sample, its SHA-256 and which "part" of it was used. "metrics": for each of `METRICS` the "mean" and
+        "std" over the members and the values of the "members"; null where a value is not finite.
     """
     ensemble = load_ensemble(run)
     path = table_path(data)

@@ -82,8 +82,8 @@ def load(
     Raises
     ------
     InputError
-        If a row is not finite, an event is there twice, a class is missing or has no positive total weight, or there
-        are too few rows for a batch.
+        If a number is not finite in single precision, a label is neither 0 nor 1, an event is there twice, a class is
+        missing or has no positive total weight, or there are too few rows for a batch.
     """
     path = table_path(data)
     table = candidates.read(path, [*_IDENTITY, *_OTHERS, *_MOMENTA])
@@ -93,12 +93,13 @@ def load(
     if fraction < 1.0:
         kept = subset(*(table[name] for name in _IDENTITY), size=float(fraction), seed=seed)
         table = {name: values[kept] for name, values in table.items()}
-    for name in ("pt_0", "weight", *_MOMENTA):
-        finite = np.isfinite(table[name])
-        if not finite.all():
-            row = int(np.argmin(finite))
-            event = candidates.name_event(table, row)
-            raise InputError(f"{path}: {event}: {name} is {table[name][row]}, not a finite number")
+    usable = {name: np.abs(table[name]) <= np.finfo(np.float32).max for name in ("pt_0", "weight", *_MOMENTA)}
+    usable["label"] = np.isin(table["label"], (0, 1))
+    for name, good in usable.items():
+        if not good.all():
+            row = int(np.argmin(good))
+            wanted = "0 or 1" if name == "label" else "a finite number of single precision"
+            raise InputError(f"{path}: {candidates.name_event(table, row)}: {name} is {table[name][row]}, not {wanted}")
     for name, label in (("signal", 1), ("background", 0)):
         of_class = table["label"] == label
         total = float(table["weight"][of_class].sum())

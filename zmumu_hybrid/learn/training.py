@@ -55,12 +55,15 @@ class RunSummary:
         Members that were stopped because their loss or parameters were not finite.
     seconds : float
         Wall time of this call.
+    repeated : bool
+        Whether all was done before and nothing was trained.
     """
 
     output: Path
     final: list[Row]
     stopped: list[int]
     seconds: float
+    repeated: bool = False
 
 
 def train(
@@ -120,7 +123,7 @@ def train(
         _, known = load_tensors(run / "members.safetensors", key)
         if tensorboard:
             write_events(run / EVENTS, read_rows(run))
-        return RunSummary(run, known["final"], known["stopped"], time.perf_counter() - started)
+        return RunSummary(run, known["final"], known["stopped"], time.perf_counter() - started, repeated=True)
     cores = threads or len(os.sched_getaffinity(0))
     table = load(data, part="train", fraction=training.fraction, seed=training.seed, batch_size=training.batch_size)
     if training.sampling == "weighted" and (table.weight < 0).any():
