@@ -57,7 +57,9 @@ def ensemble_of(config: ModelConfig, members: int = 2, data: dict[str, object] |
 def muon_model(*, limits: bool = True, members: int = 2) -> ModelFile:
     """Return a hybrid of muon pairs whose training saw 2,000 toys."""
     known = ranges.describe(ranges.observables(HYBRID, muon_pairs(2000, 1))) if limits else {}
-    return to_model(ensemble_of(HYBRID, members), known, {"auc": {"mean": 0.8}})
+    ensemble = ensemble_of(HYBRID, members)
+    ensemble.ranges = known
+    return to_model(ensemble, {"auc": {"mean": 0.8}})
 
 
 @lru_cache

@@ -89,6 +89,7 @@ def test_masked_and_indexed_arrays_stay_aligned(seed: int) -> None:
     of_each = ak.mask(muons, muons.pt > rng.uniform(5, 40))
     kept = muons[muons.pt > 0][ak.fill_none(~ak.is_none(of_each, axis=1), False)]
     close(discriminant()(of_each), discriminant()(kept))
+    close(discriminant()(ak.mask(of_each, there)), ak.mask(discriminant()(kept), there))
     shuffled = muons[ak.argsort(muons.pt, axis=1)]
     close(discriminant()(shuffled), plain)
 
@@ -197,11 +198,11 @@ def test_a_collection_without_what_is_needed_is_refused() -> None:
     muons = toy_events(3).Muon
     for name in ("charge", "mass"):
         rest = ak.zip({field: muons[field] for field in muons.fields if field != name})
-        with pytest.raises(InputError, match=f"Muon has no field '{name}'; it has: pt, eta, phi"):
+        with pytest.raises(InputError, match=f"Muon has no field '{name}'; the fields are: pt, eta, phi"):
             discriminant()(rest)
         collection = jets([2])
         rest = ak.zip({field: collection[field] for field in collection.fields if field != name})
-        with pytest.raises(InputError, match=f"the particles have no field '{name}'; they have: pt, eta"):
+        with pytest.raises(InputError, match=f"the particles have no field '{name}'; the fields are: pt, eta"):
             Discriminant(set_model())(rest)
     with pytest.raises(InputError, match="Muon_pt is nan"):
         discriminant()(ak.with_field(muons, muons.pt * np.nan, "pt"))

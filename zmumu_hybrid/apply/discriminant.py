@@ -22,7 +22,7 @@ from zmumu_hybrid.apply.session import checked, run_chunks
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.kinematics import energy
 from zmumu_hybrid.learn import ranges
-from zmumu_hybrid.learn.particles import pad
+from zmumu_hybrid.learn.particles import MOMENTUM, jagged, pad
 from zmumu_hybrid.pairs import IDENTITY, PairSelection, components, select_pairs
 
 __all__ = ["Discriminant", "ExtrapolationWarning", "Scores"]
@@ -180,11 +180,11 @@ class Discriminant:
 
     def _pairs_of(self, muons: ak.Array) -> tuple[NDArray[np.int64], ak.Array]:
         """Return the entries that have a pair, and their pairs."""
-        if muons.layout.is_option:
-            muons = ak.fill_none(muons, [], axis=0)
+        columns = {name: jagged(muons, name, "Muon has") for name in (*MOMENTUM, "charge")}
         zeros, entry = np.zeros(len(muons), np.uint32), np.arange(len(muons), dtype=np.uint64)
         identity = dict(zip(IDENTITY, (zeros, zeros, entry), strict=True))
-        pairs = select_pairs(ak.zip({**identity, "Muon": muons}, depth_limit=1), self._selection)
+        events = ak.zip({**identity, "Muon": ak.zip(columns)}, depth_limit=1)
+        pairs = select_pairs(events, self._selection)
         return ak.to_numpy(pairs["event"]).astype(np.int64), pairs
 
     def pairs(self, pairs: ak.Array) -> Scores:

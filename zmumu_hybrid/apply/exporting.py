@@ -16,7 +16,7 @@ from zmumu_hybrid.apply.graph import build_graph, inputs_of
 from zmumu_hybrid.apply.modelfile import ModelFile, require_onnx, seal, write_model
 from zmumu_hybrid.apply.session import run_session
 from zmumu_hybrid.errors import InputError, MissingDependencyError, ModelError
-from zmumu_hybrid.files import read_json, sha256
+from zmumu_hybrid.files import sha256
 from zmumu_hybrid.learn import ranges
 from zmumu_hybrid.learn.configuration import ModelConfig
 
@@ -70,9 +70,9 @@ def export_run(run: str | os.PathLike[str], data: str | os.PathLike[str] | None 
 
     run = Path(run)
     ensemble = load_ensemble(run)
-    known = run / "ranges.json"
-    limits = _measure(ensemble, data) if data is not None else read_json(known) if known.exists() else {}
-    return to_model(ensemble, limits, _metrics(run))
+    if data is not None:
+        ensemble.ranges = _measure(ensemble, data)
+    return to_model(ensemble, _metrics(run))
 
 
 def _measure(ensemble: Ensemble, data: str | os.PathLike[str]) -> dict[str, Any]:
@@ -112,16 +112,12 @@ def _metrics(run: Path) -> dict[str, Any]:
     return found
 
 
-def to_model(
-    ensemble: Ensemble, limits: dict[str, Any] | None = None, metrics: dict[str, Any] | None = None
-) -> ModelFile:
+def to_model(ensemble: Ensemble, metrics: dict[str, Any] | None = None) -> ModelFile:
     """Return an ensemble as a model.
 
     Parameters
     ----------
     ensemble : Ensemble
-    limits : dict, optional
-        Ranges of the training events, as from `zmumu_hybrid.learn.ranges.describe`.
     metrics : dict, optional
         For the card.
 
@@ -149,7 +145,7 @@ def to_model(
         training={**asdict(ensemble.training), "stopped": ensemble.stopped},
         data=described,
         metrics=metrics or {},
-        limits=limits or {},
+        limits=ensemble.ranges,
         check=_check(ensemble, graph.SerializeToString()),
         versions=provenance.versions(("numpy", "onnx", "onnxruntime", "torch")),
         git_revision=provenance.git_revision(),

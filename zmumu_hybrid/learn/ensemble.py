@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from zmumu_hybrid import provenance
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
-from zmumu_hybrid.learn.checkpoints import fingerprint, load_tensors, read_config
+from zmumu_hybrid.files import make_directory, read_json, write_json
+from zmumu_hybrid.learn.checkpoints import fingerprint, load_tensors, read_config, save_tensors, write_config
 from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig, from_dict
 from zmumu_hybrid.learn.inference import logits
 from zmumu_hybrid.learn.networks import Hybrid, Network, build
@@ -34,6 +38,8 @@ class Ensemble:
         What it was trained on, with checksums.
     stopped : list of int
         Members of the training that are not here, because they were stopped when their loss was not finite.
+    ranges : dict
+        Ranges of the training events, see `zmumu_hybrid.learn.ranges.describe`; empty if they are not known.
     """
 
     def __init__(
@@ -43,17 +49,56 @@ class Ensemble:
         training: TrainingConfig,
         data: dict[str, Any] | None = None,
         stopped: Sequence[int] = (),
+        ranges: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         self.network = network.eval()
         self.config = config
         self.training = training
         self.data = data or {}
         self.stopped = list(stopped)
+        self.ranges = ranges or {}
 
     @property
     def members(self) -> int:
         """Number of members, M."""
         return self.network.members
+
+    def save(self, run: str | os.PathLike[str]) -> Path:
+        """Write the ensemble as a run that `load_ensemble` and `zmumu export` read; return its folder.
+
+        Raises
+        ------
+        ConfigurationError
+            If the folder holds another training.
+        OutputError
+            If it cannot be written to.
+        """
+        run = make_directory(run)
+        described = {
+            "model": asdict(self.config),
+            "training": asdict(self.training),
+            "data": self.data,
+            "versions": provenance.versions(("numpy", "torch", "safetensors")),
+            "git_revision": provenance.git_revision(),
+        }
+        described = json.loads(json.dumps(described))  # as a file would give it back: tuples are lists
+        key = fingerprint(described)
+        if (run / "config.json").exists() and fingerprint(read_config(run)) != key:
+            raise ConfigurationError(f"{run}: holds another training: name another folder, or remove it")
+        write_config(run, described)
+        write_json(run / "ranges.json", self.ranges)
+        known = {"fingerprint": key, "final": [], "stopped": self.stopped}
+        save_tensors(run / "members.safetensors", self._stored(), known)
+        return run
+
+    def _stored(self) -> dict[str, torch.Tensor]:
+        """Return the state with a place for every member, also for those that were stopped."""
+        kept = [member for member in range(self.members + len(self.stopped)) if member not in self.stopped]
+        stored = {}
+        for name, value in self.network.state_dict().items():
+            stored[name] = value.new_zeros(self.members + len(self.stopped), *value.shape[1:])
+            stored[name][kept] = value
+        return stored
 
     def logits(
         self,
@@ -164,4 +209,5 @@ def load_ensemble(run: str | os.PathLike[str]) -> Ensemble:
         network.load_state_dict({name: value[kept] for name, value in tensors.items()})
     except (IndexError, RuntimeError) as error:
         raise ModelError(f"{run / 'members.safetensors'}: does not fit config.json: {error}") from error
-    return Ensemble(network, config, training, described["data"], stopped)
+    known_ranges = read_json(run / "ranges.json") if (run / "ranges.json").exists() else {}
+    return Ensemble(network, config, training, described["data"], stopped, known_ranges)

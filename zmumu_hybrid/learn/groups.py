@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,12 +23,24 @@ from zmumu_hybrid.learn.tensors import TrainingTable
 
 __all__ = ["Group", "Row", "Sample", "draw_order", "run_groups"]
 
+
+class Weighted(Protocol):
+    """Events with a weight each."""
+
+    @property
+    def weight(self) -> NDArray[np.float64]:
+        """The weights, shape (N,)."""
+
+    def __len__(self) -> int:
+        """Return N."""
+
+
 Row = dict[str, float]
 Sample = tuple[Features, TrainingTable]
 """Events as a network reads them and as they are measured."""
 
 
-def draw_order(table: TrainingTable, training: TrainingConfig, member: int, epoch: int) -> NDArray[np.int64]:
+def draw_order(table: Weighted, training: TrainingConfig, member: int, epoch: int) -> NDArray[np.int64]:
     """Return the rows of one epoch of one member in the order of their use: whole batches, shape (S * batch_size,).
 
     What is left over of the last batch is left out; it is other events in every epoch.

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from zmumu_hybrid import kinematics
 from zmumu_hybrid.errors import InputError
 
-__all__ = ["Particles", "pad"]
+__all__ = ["MOMENTUM", "Particles", "jagged", "pad"]
 
-_MOMENTUM = ("pt", "eta", "phi", "mass")
+MOMENTUM = ("pt", "eta", "phi", "mass")
+"""What a collection of particles has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,7 @@ def pad(particles: ak.Array, count: int, labels: Sequence[str] = ()) -> Particle
     InputError
         If a field is missing, is not one number per particle, or is not finite; the message names entry and field.
     """
-    if particles.layout.is_option:
-        particles = ak.fill_none(particles, [], axis=0)
-    columns = {name: _jagged(particles, name) for name in (*_MOMENTUM, *labels)}
+    columns = {name: jagged(particles, name) for name in (*MOMENTUM, *labels)}
     counts = ak.to_numpy(ak.num(columns["pt"], axis=1)).astype(np.int64)
     mask = np.arange(count) < counts[:, None]
     taken = {}
@@ -79,13 +78,21 @@ def pad(particles: ak.Array, count: int, labels: Sequence[str] = ()) -> Particle
     return Particles(p4, mask, extra, counts)
 
 
-def _jagged(particles: ak.Array, name: str) -> Any:
-    """Return one field of the particles, without those that are missing."""
+def jagged(particles: ak.Array, name: str, what: str = "the particles have") -> Any:
+    """Return one field of the particles, without those that are missing, as a plain array of lists of numbers.
+
+    Raises
+    ------
+    InputError
+        If there is no such field, or it is something else; the message begins with `what`.
+    """
     try:
         column = getattr(particles, name)
     except AttributeError:
         fields = ", ".join(particles.fields) or "none"
-        raise InputError(f"the particles have no field {name!r}; they have: {fields}") from None
+        raise InputError(f"{what} no field {name!r}; the fields are: {fields}") from None
     if column.ndim != 2:
         raise InputError(f"field {name!r} has {column.ndim} axes: a list of numbers for each event is needed")
-    return ak.drop_none(column, axis=1)
+    if column.layout.is_option:
+        column = ak.fill_none(column, [], axis=0)
+    return ak.drop_none(ak.to_packed(column), axis=1)  # awkward cannot drop from lists with gaps between them
