@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import uproot
 
-from toyfiles import lhe_event, toy_lhe_events, write_lhe, write_parquet, write_root
+from test_records import both_orders, rows
+from toyfiles import lhe_event, toy_lhe_events, write_columns, write_lhe, write_parquet, write_root
 from toys import toy_events
 from zmumu_hybrid import candidates, histograms, processing
 from zmumu_hybrid.candidates import Table
@@ -21,6 +22,9 @@ from zmumu_hybrid.processing import OUTPUTS, ProcessOptions, ProcessSummary, pro
 from zmumu_hybrid.reweighting import Reweighting
 
 SIGNAL, BACKGROUND = toy_events(2000, 1), toy_events(1500, 2, resonance=False)
+
+HERE = Path(__file__).parent
+CMS = HERE.parent / "examples" / "branches" / "cms-dimuon.toml"
 
 Make = Callable[..., Path]
 
@@ -273,6 +277,8 @@ def test_a_part_that_is_not_reported_is_an_incomplete_run(
         ({"workers": 0}, "number of workers"),
         ({"pair": "any"}, "pair order 'any'"),
         ({"binning": "other"}, "binning 'other'"),
+        ({"muons": "Tau"}, "muons 'Tau': use one of Muon, GenPart, LHEPart"),
+        ({"muons": "GenPart", "branches": Path("a.toml")}, "give either --branches or --muons GenPart"),
     ],
 )
 def test_settings_that_cannot_be_used(settings: dict[str, Any], message: str) -> None:
@@ -285,3 +291,145 @@ def test_no_signal_and_no_such_reweighting(inputs: tuple[Path, Path], tmp_path: 
         process([], [inputs[1]], tmp_path)
     with pytest.raises(MissingInputError, match="no-such"):
         process([inputs[0]], [], tmp_path, options(reweighting=tmp_path / "no-such.json"))
+
+
+def without_truth(events: ak.Array) -> ak.Array:
+    """Return events as data have them: without weights."""
+    return ak.without_field(events, "genWeight")
+
+
+def test_data_have_no_truth(tmp_path: Path) -> None:
+    source = write_root(tmp_path / "run.root", without_truth(SIGNAL))
+    summary = process([], [], tmp_path / "out", options(), data=[source])
+    assert summary.pairs == {"data": 2000}
+    assert sorted(path.name for path in summary.output.iterdir()) == sorted(set(OUTPUTS) - {"reweighting.json"})
+    table = candidates.read(summary.output / "candidates.parquet")
+    candidates.validate(table)
+    assert list(table) == [column.name for column in candidates.DATA_COLUMNS]
+    assert set(table["label"]) == {candidates.DATA}
+    assert set(table["weight"]) == set(table["gen_weight"]) == {1.0}
+    expected = ak.to_numpy((SIGNAL.Muon[:, 0] + SIGNAL.Muon[:, 1]).mass)
+    np.testing.assert_allclose(np.sort(table["mass"]), np.sort(expected), rtol=1e-12)
+    filled = histograms.read(summary.output / "histograms.json")
+    assert set(filled) == {"mass_smeared", "pt_before", "pt_after"}
+    assert list(filled["mass_smeared"].axes["dataset"]) == ["data"]
+    assert filled["pt_before"].sum(flow=True).value == 2000
+    record = json.loads((summary.output / "process.json").read_text())
+    assert record["options"]["smearing"] == "none"
+    with pytest.raises(InputError, match="has no column true_mass: these are data, which have no truth"):
+        candidates.read(summary.output / "candidates.parquet", ["mass", "true_mass"])
+
+
+def test_data_are_smeared_when_asked(tmp_path: Path) -> None:
+    source = write_root(tmp_path / "run.root", SIGNAL)
+    tables = []
+    for name, smearing in (("plain", None), ("smeared", "independent")):
+        process([], [], tmp_path / name, options(smearing=smearing), data=[source])
+        tables.append(candidates.read(tmp_path / name / "candidates.parquet"))
+    ratio = tables[1]["pt_0"] / tables[0]["pt_0"]
+    assert ratio.std() == pytest.approx(0.1, rel=0.1)
+    assert list(tables[0]) == list(tables[1])
+
+
+@pytest.mark.parametrize("executor", ["iterative", "futures"])
+def test_pairs_of_a_flat_tree_are_the_same_however_they_are_cut(tmp_path: Path, executor: Any) -> None:
+    whole = process([], [], tmp_path / "whole", flat_options(tmp_path), data=[HERE / "data" / "zmumu-tree.root"])
+    assert whole.cutflow["data"]["rows"] == 2304
+    assert whole.cutflow["data"]["selected rows"] == 516
+    assert whole.pairs == {"data": 500}
+    settings = {"executor": executor, "chunksize": 97, "workers": 2}
+    process([], [], tmp_path / "cut", flat_options(tmp_path, **settings), data=[HERE / "data" / "zmumu-tree.root"])
+    assert_same_table(tmp_path / "cut", whole.output)
+    assert_same_histograms(tmp_path / "cut", whole.output)
+
+
+def flat_options(folder: Path, **settings: Any) -> ProcessOptions:
+    return options(**{"branches": CMS, "cache": folder / "cache", **settings})
+
+
+def test_the_masses_of_a_flat_tree_are_those_of_its_own_branch(tmp_path: Path) -> None:
+    process([], [], tmp_path / "out", flat_options(tmp_path), data=[HERE / "data" / "zmumu-tree.root"])
+    table = candidates.read(tmp_path / "out" / "candidates.parquet")
+    with uproot.open(HERE / "data" / "zmumu-tree.root") as file:
+        tree = file["events"].arrays(["Type", "Run", "Event", "Q1", "Q2", "M"])
+    tree = tree[(tree.Type == "GG") & (tree.Q1 * tree.Q2 == -1)]
+    assert set(zip(table["run"].tolist(), table["event"].tolist(), strict=True)) == set(
+        zip(tree.Run.tolist(), tree.Event.tolist(), strict=True)
+    )
+    for run, event, mass in zip(table["run"], table["event"], table["mass"], strict=True):
+        masses = ak.to_numpy(tree.M[(tree.Run == run) & (tree.Event == event)])
+        assert np.abs(masses - mass).min() < 1e-6
+
+
+@pytest.mark.parametrize("muons", ["GenPart", "LHEPart"])
+@pytest.mark.parametrize("kind", ["TTree", "RNTuple", "Parquet"])
+def test_the_collection_of_nanoaod_is_an_option_in_every_format(tmp_path: Path, muons: Any, kind: str) -> None:
+    nano = HERE / "data" / "nano_dy.root"
+    process([nano], [], tmp_path / "nano", options(muons=muons))
+    names = ("run", "luminosityBlock", "event", "genWeight")
+    with uproot.open(nano) as file:
+        fields = [f"{muons}_{name}" for name in ("pt", "eta", "phi", "pdgId", "status", "statusFlags")]
+        events = file["Events"].arrays([*names, *(name for name in fields if name in file["Events"])])
+    copy = tmp_path / ("copy.parquet" if kind == "Parquet" else "copy.root")
+    if kind == "Parquet":
+        ak.to_parquet(events, copy)
+    else:
+        with uproot.recreate(copy) as file:
+            if kind == "RNTuple":
+                file.mkrntuple("Events", events)
+            else:
+                types = {name: events[name].type.content for name in events.fields}
+                file.mktree("Events", types)
+                file["Events"].extend({name: events[name] for name in events.fields})
+    summary = process([copy], [], tmp_path / "copy", options(muons=muons))
+    assert summary.cutflow["signal"]["pairs"] == {"GenPart": 11, "LHEPart": 9}[muons]
+    assert_same_table(tmp_path / "copy", tmp_path / "nano")
+
+
+def test_formats_and_declarations_can_be_mixed(tmp_path: Path) -> None:
+    signal = [HERE / "data" / "nano_dy.root", write_lhe(tmp_path / "a.lhe", toy_lhe_events(30))]
+    summary = process(signal, [], tmp_path / "out", options(muons="GenPart", cache=tmp_path / "cache"))
+    assert summary.pairs == {"signal": 11 + 30}
+    tree = write_columns(tmp_path / "b.root", both_orders(rows(20)))
+    declared = tmp_path / "mine.toml"
+    declared.write_text(CMS.read_text().replace('Type = "GG"', "").replace('"events"', '"pairs"'))
+    settings = {"branches": declared, "cache": tmp_path / "cache"}
+    summary = process([tree, signal[1]], [], tmp_path / "out", options(**settings))
+    steps = {"rows": 40 + 30, "selected rows": 40 + 30, "events": 50, "two muons": 50, "opposite charge": 50}
+    assert summary.cutflow["signal"] == {**steps, "pairs": 50}
+
+
+def test_an_event_of_data_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    other = write_root(tmp_path / "b.root", with_numbers(toy_events(30, 9), SIGNAL[:30]))
+    files = [write_root(tmp_path / "a.root", SIGNAL), other]
+    with pytest.raises(InputError, match="this event is in the data twice: each event may be used once"):
+        process([], [], tmp_path / "out", options(), data=files)
+    declared = tmp_path / "mine.toml"
+    declared.write_text(CMS.read_text().replace('Type = "GG"', "").replace('"events"', '"pairs"'))
+    columns = {name: np.concatenate([values, values[::-1]]) for name, values in rows(20).items()}
+    tree = write_columns(tmp_path / "c.root", columns)
+    with pytest.raises(InputError, match="this event is in the input twice"):
+        process([], [], tmp_path / "out", options(branches=declared, cache=tmp_path / "cache"), data=[tree])
+    assert not (tmp_path / "out").exists()
+
+
+def with_numbers(events: ak.Array, others: ak.Array) -> ak.Array:
+    """Return events with the numbers of other events."""
+    for name in ("run", "luminosityBlock", "event"):
+        events[name] = others[name]
+    return events
+
+
+def test_nothing_that_meets_the_conditions_is_said(tmp_path: Path) -> None:
+    declared = tmp_path / "mine.toml"
+    declared.write_text(CMS.read_text().replace('"GG"', '"XX"'))
+    settings = options(branches=declared, cache=tmp_path / "cache")
+    with pytest.raises(InputError, match=r"no event has a muon pair \(data: rows 2304, selected rows 0, events 0"):
+        process([], [], tmp_path / "out", settings, data=[HERE / "data" / "zmumu-tree.root"])
+
+
+def test_data_are_processed_alone(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="data and signal and background are given: data have no truth"):
+        process([inputs[0]], [inputs[1]], tmp_path / "out", data=[inputs[0]])
+    with pytest.raises(ConfigurationError, match="a reweighting is given with data"):
+        process([], [], tmp_path / "out", options(reweighting=Path("a.json")), data=[inputs[0]])

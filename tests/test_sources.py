@@ -10,11 +10,14 @@ import uproot
 
 from toyfiles import toy_lhe_events, toy_root, write_lhe, write_parquet, write_root
 from toys import toy_events
+from zmumu_hybrid.branches import PRESETS, Branches
 from zmumu_hybrid.errors import InputError, LHEError, MissingInputError
 from zmumu_hybrid.files import sha256
 from zmumu_hybrid.sources import Source, open_sources
 
 EVENTS = toy_events(20)
+DATA = Path(__file__).parent / "data"
+CMS = Branches.read(Path(__file__).parents[1] / "examples" / "branches" / "cms-dimuon.toml")
 
 
 def open_one(path: Path, tmp_path: Path) -> Source:
@@ -119,3 +122,38 @@ def test_a_parquet_file_without_a_column_is_refused(tmp_path: Path) -> None:
     pq.write_table(pq.read_table(path).drop(["Muon_mass"]), path)
     with pytest.raises(InputError, match=r"flat.parquet: has no column Muon_mass: needed are run"):
         open_one(path, tmp_path)
+
+
+def test_a_declared_collection_is_read_as_it_is(tmp_path: Path) -> None:
+    path = DATA / "nano_dy.root"
+    (source,) = open_sources({"signal": [path]}, tmp_path, branches=PRESETS["GenPart"])
+    assert (source.readable, source.tree, source.entries, source.branches) == (path, "Events", 40, PRESETS["GenPart"])
+
+
+def test_a_declared_tree_of_pairs_is_converted_to_events(tmp_path: Path) -> None:
+    (source,) = open_sources({"data": [DATA / "zmumu-tree.root"]}, tmp_path, branches=CMS)
+    assert (source.tree, source.entries, source.branches) == ("Events", 500, None)
+    assert source.rows == {"rows": 2304, "selected rows": 516}
+    assert source.readable.is_relative_to(tmp_path)
+
+
+def test_a_declaration_is_not_for_lhe(tmp_path: Path) -> None:
+    path = write_lhe(tmp_path / "toy.lhe", toy_lhe_events(7))
+    (source,) = open_sources({"signal": [path]}, tmp_path, branches=PRESETS["GenPart"])
+    assert (source.entries, source.branches) == (7, None)
+
+
+def test_files_that_are_not_as_declared_are_named(tmp_path: Path) -> None:
+    nano, tree = DATA / "nano_dy.root", DATA / "zmumu-tree.root"
+    parquet = write_parquet(tmp_path / "flat.parquet", EVENTS)
+    without = Branches(kind="pair", muons=CMS.muons, name="mine.toml")
+    for path, branches, message in (
+        (nano, CMS, r"has 2 trees \(Events, Runs\): one named 'events' is needed"),
+        (tree, PRESETS["GenPart"], r"has 1 tree \(events\): one named 'Events' is needed"),
+        (nano, without, "tree 'Events' has no branch E1, E2, Q1, .*, which mine.toml declares; it has: .*CaloMET"),
+        (parquet, without, "has no branch E1, E2, .*; it has: Muon_charge, "),
+        (tree, None, "no column run, .*; if it has them by other names, declare these with --branches"),
+    ):
+        with pytest.raises(InputError, match=message) as caught:
+            open_sources({"signal": [path]}, tmp_path / "cache", branches=branches)
+        assert str(caught.value).startswith(f"{path}: ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -22,7 +23,7 @@ FOOT = "</LesHouchesEvents>\n"
 
 def columns(events: ak.Array) -> dict[str, ak.Array]:
     """Return events of `toy_events` as flat columns with NanoAOD's names."""
-    names = ("run", "luminosityBlock", "event", "genWeight")
+    names = [name for name in events.fields if name != "Muon"]
     return {
         **{name: events[name] for name in names},
         **{f"Muon_{name}": events.Muon[name] for name in events.Muon.fields},
@@ -50,6 +51,20 @@ def write_parquet(path: Path, events: ak.Array) -> Path:
     """Write events to a flat Parquet file."""
     flat = columns(events)
     ak.to_parquet(ak.zip({**flat, "nMuon": ak.num(events.Muon.pt)}, depth_limit=1), path)
+    return path
+
+
+def write_columns(path: Path, columns: dict[str, Any], tree: str = "pairs", kind: str = "TTree") -> Path:
+    """Write flat columns as they are to a TTree, an RNTuple or Parquet."""
+    if kind == "Parquet":
+        ak.to_parquet(ak.Array(columns), path)
+        return path
+    with uproot.recreate(path) as file:
+        if kind == "RNTuple":
+            file.mkrntuple(tree, ak.Array(columns))
+        else:
+            file.mktree(tree, {name: np.asarray(values).dtype for name, values in columns.items()})
+            file[tree].extend({name: np.asarray(values) for name, values in columns.items()})
     return path
 
 

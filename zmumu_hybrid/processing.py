@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, get_args
 
 from zmumu_hybrid import histograms
-from zmumu_hybrid.candidates import Table
+from zmumu_hybrid.branches import PRESETS, Branches, MuonsFrom
 from zmumu_hybrid.clusters import ExecutorName, Workers, worker_pool
-from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, InputError
+from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import write_json
+from zmumu_hybrid.finishing import checked_parts, fit_parts, write_results
 from zmumu_hybrid.pairs import PairOrder, PairSelection
-from zmumu_hybrid.parts import merge_parts, read_columns, write_table
 from zmumu_hybrid.provenance import git_revision, versions
-from zmumu_hybrid.reweighting import Binning, Reweighting, ReweightingConfig, final_weights
+from zmumu_hybrid.reweighting import Binning, Reweighting, ReweightingConfig
+from zmumu_hybrid.rows import ROW_STEPS
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
 from zmumu_hybrid.sources import Source, open_sources
 from zmumu_hybrid.splitting import SplitConfig
@@ -35,8 +33,6 @@ __all__ = ["OUTPUTS", "ProcessOptions", "ProcessSummary", "process"]
 
 OUTPUTS = ("histograms.json", "histograms.root", "candidates.parquet", "reweighting.json", "process.json")
 """What a run writes. The last is the mark that the others are complete."""
-
-_WEIGHT_COLUMNS = ("label", "is_test", "pt_0", "gen_weight")
 
 Paths = Sequence[str | os.PathLike[str]]
 
@@ -52,19 +48,24 @@ class ProcessOptions:
     chunksize : int
         About how many events are worked on at a time.
     smearing, hold, width
-        See `zmumu_hybrid.smearing.SmearingConfig`.
+        See `zmumu_hybrid.smearing.SmearingConfig`. By default the draws are independent; data are not smeared.
     seed : int
         Of the smearing and of the split.
     test_fraction : float
         Fraction of the events that is held out.
     pair : "leading" or "closest-to-z"
         Which two muons of an event make its pair.
+    muons : "Muon", "GenPart" or "LHEPart"
+        The collection of NanoAOD that holds the muons. Of LHE files it is always the final-state muons.
+    branches : Path, optional
+        A declaration of the branches of ROOT and Parquet files, where they have not NanoAOD's names; see
+        `zmumu_hybrid.branches`.
     reweighting_bins, binning
         Bins of the pT reweighting of the background; see `zmumu_hybrid.reweighting.fit`.
     reweighting : Path, optional
         A `reweighting.json` of another run, to be applied instead of fitting one.
     cache : Path, optional
-        Directory for converted LHE files; see `zmumu_hybrid.convert.cached`.
+        Directory for converted files; see `zmumu_hybrid.cache`.
 
     Raises
     ------
@@ -75,12 +76,14 @@ class ProcessOptions:
     executor: ExecutorName = "iterative"
     workers: int = 1
     chunksize: int = 100_000
-    smearing: SmearingMode = "independent"
+    smearing: SmearingMode | None = None
     hold: Hold = "pz"
     width: float = 0.1
     seed: int = 0
     test_fraction: float = 0.2
     pair: PairOrder = "leading"
+    muons: MuonsFrom = "Muon"
+    branches: Path | None = None
     reweighting_bins: int = 100
     binning: Binning = "equal-content"
     reweighting: Path | None = None
@@ -91,6 +94,10 @@ class ProcessOptions:
     def __post_init__(self) -> None:
         if self.chunksize < 1:
             raise ConfigurationError(f"the chunk size must be at least 1 event, not {self.chunksize}")
+        if self.muons not in get_args(MuonsFrom):
+            raise ConfigurationError(f"muons {self.muons!r}: use one of {', '.join(get_args(MuonsFrom))}")
+        if self.branches is not None and self.muons != "Muon":
+            raise ConfigurationError(f"give either --branches or --muons {self.muons}: the branches say the muons")
         _ = self.staff, self.smearing_config, self.split, self.selection, self.reweighting_config
 
     @property
@@ -101,7 +108,7 @@ class ProcessOptions:
     @property
     def smearing_config(self) -> SmearingConfig:
         """How muons are smeared."""
-        return SmearingConfig(self.smearing, self.hold, self.width, self.seed)
+        return SmearingConfig(self.smearing or "independent", self.hold, self.width, self.seed)
 
     @property
     def split(self) -> SplitConfig:
@@ -112,6 +119,10 @@ class ProcessOptions:
     def selection(self) -> PairSelection:
         """Which muons make the pair."""
         return PairSelection(self.pair)
+
+    def declared(self) -> Branches | None:
+        """Return what the branches of ROOT and Parquet files are; None for NanoAOD's `Muon`."""
+        return PRESETS.get(self.muons) if self.branches is None else Branches.read(self.branches)
 
     @property
     def reweighting_config(self) -> ReweightingConfig:
@@ -130,7 +141,7 @@ class ProcessSummary:
     files, entries, pairs : dict of str to int
         Number of input files, of events in them and of muon pairs, by data set.
     cutflow : dict
-        Number of events after each step, by data set and step.
+        Number of events after each step, by data set and step; for trees of pairs the first steps count rows.
     reversed_muons : dict of str to int
         Muons whose transverse momentum was turned round by the smearing, by data set.
     seconds : dict of str to float
@@ -157,6 +168,7 @@ def process(
     output: str | os.PathLike[str],
     options: ProcessOptions | None = None,
     *,
+    data: Paths = (),
     show_progress: bool = True,
 ) -> ProcessSummary:
     """Process files of events into `OUTPUTS` in the directory `output`.
@@ -171,11 +183,16 @@ def process(
         well, and kept when it has not.
     options : ProcessOptions, optional
         All settings.
+    data : sequence of path
+        Files of collision data, or of any events of no known class, in place of signal and background. There is no
+        truth then: the table has no columns of it, and nothing is smeared unless the options say so.
     show_progress : bool
         False silences the bars.
 
     Raises
     ------
+    ConfigurationError
+        If there is no signal and no data, or both, or options that data cannot have.
     MissingInputError, InputError
         If a file cannot be used, is given twice, or no event of a data set has a muon pair.
     OutputError
@@ -184,9 +201,10 @@ def process(
         If entries were lost on the way.
     """
     options = options or ProcessOptions()
-    inputs = {"signal": signal, "background": background}
-    if not signal:
-        raise ConfigurationError("no signal file is given: at least one is needed")
+    inputs = {"signal": signal, "background": background, "data": data}
+    _check_inputs(inputs, options)
+    options = replace(options, smearing=options.smearing or ("none" if data else "independent"))
+    declared = options.declared()
     seconds: dict[str, float] = {}
     with staging_directory(output, OUTPUTS) as staging:
         known = None if options.reweighting is None else Reweighting.read(options.reweighting)
@@ -194,21 +212,38 @@ def process(
             sources = open_sources(
                 {name: paths for name, paths in inputs.items() if paths},
                 options.cache,
+                branches=declared,
                 show_progress=show_progress,
             )
         with _timed(seconds, "processing"):
             result = _run(sources, options, staging, show_progress)
         _require_pairs(sources, result["cutflow"])
-        parts = _checked_parts(staging, result)
+        parts = checked_parts(staging, result)
         with _timed(seconds, "reweighting"):
-            reweighting = known or _fit(parts, options.reweighting_config)
+            reweighting = known or fit_parts(parts, options.reweighting_config)
             if reweighting is not None:
                 reweighting.write(staging / "reweighting.json")
         with _timed(seconds, "merging"):
-            _write_results(parts, reweighting, staging)
+            write_results(parts, reweighting, staging, ["data"] if data else histograms.DATASETS)
         summary = _summary(Path(output), sources, result, seconds)
-        write_json(staging / "process.json", _record(summary, sources, options))
+        write_json(staging / "process.json", _record(summary, sources, options, declared))
     return summary
+
+
+def _check_inputs(inputs: Mapping[str, Paths], options: ProcessOptions) -> None:
+    """Refuse data sets that cannot be processed together, or not as asked."""
+    simulated = [name for name in ("signal", "background") if inputs[name]]
+    if not inputs["data"]:
+        if "signal" not in simulated:
+            raise ConfigurationError("no signal file is given: at least one is needed, or data")
+        return
+    if simulated:
+        raise ConfigurationError(
+            f"data and {' and '.join(simulated)} are given: data have no truth, "
+            "process them into a directory of their own"
+        )
+    if options.reweighting is not None:
+        raise ConfigurationError("a reweighting is given with data: it is for the background alone, leave it out")
 
 
 @contextmanager
@@ -238,63 +273,15 @@ def _require_pairs(sources: Sequence[Source], cutflow: Mapping[str, Mapping[str,
     for dataset, steps in cutflow.items():
         if steps["pairs"] == 0:
             files = ", ".join(str(source.path) for source in sources if source.dataset == dataset)
-            counts = ", ".join(f"{step} {number}" for step, number in steps.items() if step != "pairs")
+            counted = _rows(sources, dataset) | steps
+            counts = ", ".join(f"{step} {number}" for step, number in counted.items() if step != "pairs")
             raise InputError(f"{files}: no event has a muon pair ({dataset}: {counts})")
-
-
-def _checked_parts(staging: Path, result: Mapping[str, Any]) -> list[Path]:
-    """Return the parts, in the order of their names, after comparing what is on disk with what was reported."""
-    import pyarrow.parquet as pq
-
-    parts = sorted(result["parts"])
-    rows = dict.fromkeys(result["cutflow"], 0)
-    for name in parts:
-        path, report = staging / "parts" / name, result["parts"][name]
-        found = pq.read_metadata(path).num_rows if path.exists() else 0
-        if found != report["rows"]:
-            raise IncompleteRunError(
-                f"{path}: has {found} of {report['rows']} rows of {report['file']}: do all workers see this directory?"
-            )
-        rows[report["dataset"]] += found
-    for dataset, steps in result["cutflow"].items():
-        if rows[dataset] != steps["pairs"]:
-            raise IncompleteRunError(
-                f"{dataset}: {steps['pairs']} pairs were found, {rows[dataset]} written: run again"
-            )
-    return [staging / "parts" / name for name in parts]
-
-
-def _fit(parts: Iterable[Path], config: ReweightingConfig) -> Reweighting | None:
-    """Fit the reweighting of the background on training rows; None if there is no background."""
-    return _weights(read_columns(parts, _WEIGHT_COLUMNS), config)[1]
-
-
-def _weights(
-    table: Table, reweighting: ReweightingConfig | Reweighting | None
-) -> tuple[NDArray[np.float64], Reweighting | None]:
-    return final_weights(table["label"], table["is_test"], table["pt_0"], table["gen_weight"], reweighting)
-
-
-def _write_results(parts: Sequence[Path], reweighting: Reweighting | None, staging: Path) -> None:
-    """Write the merged table and the histograms that are filled from it."""
-    filled = histograms.make()
-    write_table(_finished(parts, reweighting, filled), staging / "candidates.parquet")
-    histograms.write_json(filled, staging / "histograms.json")
-    histograms.write_root(filled, staging / "histograms.root")
-
-
-def _finished(parts: Sequence[Path], reweighting: Reweighting | None, filled: dict[str, Any]) -> Iterator[Table]:
-    """Yield the table in order, with its final weights, filling histograms on the way."""
-    for table in merge_parts(parts):
-        table["weight"], _ = _weights(table, reweighting)
-        histograms.fill(filled, table)
-        yield table
 
 
 def _summary(
     output: Path, sources: Sequence[Source], result: Mapping[str, Any], seconds: dict[str, float]
 ) -> ProcessSummary:
-    cutflow = {dataset: dict(steps) for dataset, steps in result["cutflow"].items()}
+    cutflow = {name: _rows(sources, name) | steps for name, steps in result["cutflow"].items()}
     return ProcessSummary(
         output=output,
         files={name: sum(source.dataset == name for source in sources) for name in cutflow},
@@ -306,17 +293,29 @@ def _summary(
     )
 
 
-def _record(summary: ProcessSummary, sources: Sequence[Source], options: ProcessOptions) -> dict[str, Any]:
+def _rows(sources: Sequence[Source], dataset: str) -> dict[str, int]:
+    """Return the cutflow before events are events: rows of trees of pairs, where any source is one."""
+    if not any(source.rows for source in sources):
+        return {}
+    chosen = [source for source in sources if source.dataset == dataset]
+    return {step: sum(source.rows.get(step, source.entries) for source in chosen) for step in ROW_STEPS}
+
+
+def _record(
+    summary: ProcessSummary, sources: Sequence[Source], options: ProcessOptions, declared: Branches | None
+) -> dict[str, Any]:
     """Return what `process.json` holds: where the results come from and what was done."""
     settings = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()}
     inputs = [
         {"dataset": source.dataset, "path": str(source.path), "sha256": source.sha256, "events": source.entries}
+        | ({"rows": source.rows["rows"]} if source.rows else {})
         for source in sources
     ]
     counts = {name: getattr(summary, name) for name in ("files", "entries", "pairs", "cutflow", "reversed_muons")}
     return {
         "inputs": inputs,
         "options": settings,
+        "branches": None if declared is None else asdict(declared),
         **counts,
         "versions": versions(),
         "git_revision": git_revision(),

@@ -24,7 +24,10 @@ from zmumu_hybrid.files import sha256
 from zmumu_hybrid.progress import progress
 from zmumu_hybrid.records import events_by_branches, merge_rows
 
-__all__ = ["cached_events"]
+__all__ = ["ROW_STEPS", "cached_events"]
+
+ROW_STEPS = ("rows", "selected rows")
+"""What is counted: the rows of the tree, and those that meet the conditions."""
 
 _VERSION = 1
 """To be raised whenever the same input gives another file, so that what is in caches is made again."""
@@ -64,7 +67,7 @@ def cached_events(
     Path
         The ROOT file.
     dict
-        "rows" of the file, and "selected rows", those that meet the conditions.
+        The numbers of `ROW_STEPS`.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def cached_events(
     def make(output: Path) -> dict[str, Any]:
         import uproot
 
-        total = {"rows": 0, "selected rows": 0}
+        total = dict.fromkeys(ROW_STEPS, 0)
         with progress("converting", unit="rows", enabled=show_progress) as advance, uproot.recreate(output) as file:
             made = convert.make_tree(file)
             for events in _whole_events(_selected(path, branches, format_, tree, rows, total, advance)):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -9,9 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from toyfiles import lhe_event, toy_lhe_events, toy_root, write_lhe
+from zmumu_hybrid import candidates
 from zmumu_hybrid.cli import main
 from zmumu_hybrid.cli.options import spread_values
 from zmumu_hybrid.processing import OUTPUTS
@@ -65,7 +68,8 @@ def test_madgraph_events(run, tmp_path: Path) -> None:
     rows = {line[:20].strip(): line.split()[-1] for line in answer.out.splitlines()}
     assert rows["events"] == "150"
     assert rows["pairs"] == "77"
-    assert "events/s" in answer.out
+    assert answer.out.splitlines()[-1].startswith("1 file, 150 events, 77 pairs in ")
+    assert answer.out.splitlines()[-1].endswith(" events/s); results in out")
     assert names(tmp_path / "out") == sorted(set(OUTPUTS) - {"reweighting.json"})
 
 
@@ -81,6 +85,56 @@ def test_signal_and_background_from_several_files(run, tmp_path: Path) -> None:
     assert answer.status == 0, answer.err
     assert answer.out.splitlines()[0].split() == ["signal", "background"]
     assert names(tmp_path / "out") == sorted(OUTPUTS)
+
+
+def test_data_from_a_flat_tree(run, tmp_path: Path) -> None:
+    declared = DATA.parents[1] / "examples" / "branches" / "cms-dimuon.toml"
+    answer = run("--data", DATA / "zmumu-tree.root", "--branches", declared)
+    assert answer.status == 0, answer.err
+    assert answer.out.splitlines()[0].split() == ["data"]
+    rows = {line[:20].strip(): line.split()[-1] for line in answer.out.splitlines()}
+    numbers = {"rows": "2,304", "selected rows": "516", "events": "500", "opposite charge": "500", "pairs": "500"}
+    assert {name: rows[name] for name in numbers} == numbers
+    assert names(tmp_path / "out") == sorted(set(OUTPUTS) - {"reweighting.json"})
+    steps = json.loads((tmp_path / "out" / "process.json").read_text())["cutflow"]["data"]
+    assert {name: f"{number:,}" for name, number in steps.items()} == {name: rows[name] for name in steps}
+
+
+@pytest.mark.parametrize(("muons", "pairs"), [("Muon", "6"), ("GenPart", "11"), ("LHEPart", "9")])
+def test_the_muons_of_nanoaod(run, muons: str, pairs: str) -> None:
+    answer = run("--signal", DATA / "nano_dy.root", "--muons", muons)
+    assert answer.status == 0, answer.err
+    rows = {line[:20].strip(): line.split()[-1] for line in answer.out.splitlines()}
+    assert (rows["events"], rows["pairs"]) == ("40", pairs)
+
+
+@pytest.mark.parametrize("pair", ["leading", "closest-to-z"])
+def test_the_pair_of_several_muons(run, tmp_path: Path, pair: str) -> None:
+    muons = ((-13, 100, 0, 0, 0), (-13, 50, 0, 0, 0), (13, -40, 0, 0, 0), (13, -20, 0, 0, 0))
+    same_sign = ((13, 60, 0, 0, 0), (13, -50, 0, 0, 0))
+    leading_same_sign = ((-13, 80, 0, 0, 0), (-13, -70, 0, 0, 0), (13, -25, 1, 0, 0))
+    path = write_lhe(tmp_path / "a.lhe", [lhe_event(*each) for each in (muons, same_sign, leading_same_sign)])
+    answer = run("--signal", path, "--pair", pair, "--smearing", "none")
+    assert answer.status == 0, answer.err
+    rows = {line[:20].strip(): line.split()[-1] for line in answer.out.splitlines()}
+    assert [rows[step] for step in ("events", "two muons", "opposite charge", "pairs")] == ["3", "3", "2", "2"]
+    masses = candidates.read(tmp_path / "out" / "candidates.parquet", ["mass"])["mass"]
+    exact = {"leading": (2 * np.sqrt(100 * 40), 89.45), "closest-to-z": (2 * np.sqrt(100 * 20), 89.45)}[pair]
+    assert sorted(masses) == pytest.approx(sorted(exact), abs=0.05)
+
+
+def test_inputs_that_do_not_go_together(run, tmp_path: Path) -> None:
+    file = toy_root(tmp_path / "a.root", 5)
+    (tmp_path / "bad.toml").write_text('kind = "pair"\ncolor = "red"\n')
+    for arguments, message in (
+        ((), "no signal file is given: at least one is needed, or data"),
+        (("--signal", file, "--data", file), "data and signal are given"),
+        (("--data", file, "--branches", "bad.toml"), "bad.toml: unknown key color; there are kind"),
+        (("--data", file, "--branches", "none.toml"), "none.toml: no such file"),
+        (("--data", DATA / "zmumu-tree.root"), "declare these with --branches"),
+    ):
+        assert message in run(*arguments).one_error()
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_value_that_is_not_a_choice_is_refused(run, tmp_path: Path) -> None:

@@ -12,15 +12,29 @@ if TYPE_CHECKING:
 
 __all__ = ["process"]
 
+_INPUT = "What is in the files"
 _WORK = "Who does the work"
 _PHYSICS = "Physics"
 _WEIGHTS = "Reweighting of the background"
 
 
 def process(
-    signal: Annotated[list[Path], typer.Option(help="Signal files: LHE, LHE gz, ROOT, NanoAOD or Parquet.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Directory for the results.")],
+    signal: Annotated[
+        list[Path] | None, typer.Option(help="Signal files: LHE, LHE gz, ROOT, NanoAOD or Parquet.")
+    ] = None,
     background: Annotated[list[Path] | None, typer.Option(help="Background files, of the same kinds.")] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Files of data, without truth, in place of signal and background.")
+    ] = None,
+    muons: Annotated[
+        Literal["Muon", "GenPart", "LHEPart"],
+        typer.Option(help="Collection of NanoAOD that holds the muons.", rich_help_panel=_INPUT),
+    ] = "Muon",
+    branches: Annotated[
+        Path | None,
+        typer.Option(help="TOML file that declares branches with other names.", rich_help_panel=_INPUT),
+    ] = None,
     executor: Annotated[
         Literal["iterative", "futures", "dask"],
         typer.Option(help="This process, local processes, or a dask cluster.", rich_help_panel=_WORK),
@@ -33,13 +47,14 @@ def process(
     jobqueue: Annotated[
         Path | None, typer.Option(help="YAML file for dask-jobqueue: start batch jobs.", rich_help_panel=_WORK)
     ] = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Directory for converted LHE files.", rich_help_panel=_WORK)
-    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Directory for converted files.", rich_help_panel=_WORK)] = None,
     smearing: Annotated[
-        Literal["independent", "shared", "none"],
-        typer.Option(help="A draw for each muon, one for both, or none.", rich_help_panel=_PHYSICS),
-    ] = "independent",
+        Literal["independent", "shared", "none"] | None,
+        typer.Option(
+            help="A draw for each muon, one for both, or none; by default independent, for data none.",
+            rich_help_panel=_PHYSICS,
+        ),
+    ] = None,
     hold: Annotated[
         Literal["pz", "eta"], typer.Option(help="What the smearing of pT leaves as it is.", rich_help_panel=_PHYSICS)
     ] = "pz",
@@ -76,6 +91,8 @@ def process(
         seed=seed,
         test_fraction=test_fraction,
         pair=pair,
+        muons=muons,
+        branches=branches,
         reweighting_bins=reweighting_bins,
         binning=binning,
         reweighting=reweighting,
@@ -83,7 +100,7 @@ def process(
         scheduler=scheduler,
         jobqueue=jobqueue,
     )
-    _show(processing.process(signal, background or [], output, options))
+    _show(processing.process(signal or [], background or [], output, options, data=data or []))
 
 
 def _show(summary: ProcessSummary) -> None:
@@ -101,8 +118,11 @@ def _show(summary: ProcessSummary) -> None:
     console = Console(highlight=False)
     console.print(table)
     seconds = sum(summary.seconds.values())
+    files, events, pairs = (sum(numbers.values()) for numbers in (summary.files, summary.entries, summary.pairs))
     console.print(
-        f"{seconds:.1f} s, {summary.events_per_second:,.0f} events/s; results in {summary.output}", soft_wrap=True
+        f"{files:,} file{'s' * (files != 1)}, {events:,} events, {pairs:,} pairs in {seconds:.1f} s "
+        f"({summary.events_per_second:,.0f} events/s); results in {summary.output}",
+        soft_wrap=True,
     )
 
 

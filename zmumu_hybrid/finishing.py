@@ -1,0 +1,84 @@
+"""From the parts that chunks wrote to the finished table and the histograms that are filled from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zmumu_hybrid import histograms
+from zmumu_hybrid.candidates import Table, name_event
+from zmumu_hybrid.errors import IncompleteRunError, InputError
+from zmumu_hybrid.pairs import IDENTITY
+from zmumu_hybrid.parts import merge_parts, read_columns, write_table
+from zmumu_hybrid.reweighting import Reweighting, ReweightingConfig, final_weights
+
+__all__ = ["checked_parts", "fit_parts", "write_results"]
+
+_WEIGHT_COLUMNS = ("label", "is_test", "pt_0", "gen_weight")
+
+
+def checked_parts(staging: Path, result: Mapping[str, Any]) -> list[Path]:
+    """Return the parts, in the order of their names, after comparing what is on disk with what was reported."""
+    import pyarrow.parquet as pq
+
+    parts = sorted(result["parts"])
+    rows = dict.fromkeys(result["cutflow"], 0)
+    for name in parts:
+        path, report = staging / "parts" / name, result["parts"][name]
+        found = pq.read_metadata(path).num_rows if path.exists() else 0
+        if found != report["rows"]:
+            raise IncompleteRunError(
+                f"{path}: has {found} of {report['rows']} rows of {report['file']}: do all workers see this directory?"
+            )
+        rows[report["dataset"]] += found
+    for dataset, steps in result["cutflow"].items():
+        if rows[dataset] != steps["pairs"]:
+            raise IncompleteRunError(
+                f"{dataset}: {steps['pairs']} pairs were found, {rows[dataset]} written: run again"
+            )
+    return [staging / "parts" / name for name in parts]
+
+
+def fit_parts(parts: Iterable[Path], config: ReweightingConfig) -> Reweighting | None:
+    """Fit the reweighting of the background on training rows; None if there is no background."""
+    return _weights(read_columns(parts, _WEIGHT_COLUMNS), config)[1]
+
+
+def _weights(
+    table: Table, reweighting: ReweightingConfig | Reweighting | None
+) -> tuple[NDArray[np.float64], Reweighting | None]:
+    return final_weights(table["label"], table["is_test"], table["pt_0"], table["gen_weight"], reweighting)
+
+
+def write_results(
+    parts: Sequence[Path], reweighting: Reweighting | None, staging: Path, datasets: Sequence[str]
+) -> None:
+    """Write the merged table and the histograms that are filled from it."""
+    filled = histograms.make(datasets)
+    write_table(_finished(parts, reweighting, filled), staging / "candidates.parquet")
+    histograms.write_json(filled, staging / "histograms.json")
+    histograms.write_root(filled, staging / "histograms.root")
+
+
+def _finished(parts: Sequence[Path], reweighting: Reweighting | None, filled: dict[str, Any]) -> Iterator[Table]:
+    """Yield the table in order, with its final weights, filling histograms on the way."""
+    for table in merge_parts(parts):
+        if not any(name.startswith("true_") for name in table):
+            _refuse_same_number(table)
+        table["weight"], _ = _weights(table, reweighting)
+        histograms.fill(filled, table)
+        yield table
+
+
+def _refuse_same_number(table: Table) -> None:
+    """Raise `InputError` if two neighbours have one number; that of collision data is an event's own."""
+    same = np.all([table[name][1:] == table[name][:-1] for name in IDENTITY], axis=0)
+    if same.any():
+        raise InputError(
+            f"{name_event(table, int(np.argmax(same)))}: this event is in the data twice: each event may be used once, "
+            "so give each file once; the rows of an event in a tree of pairs must follow one another"
+        )
