@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from learned import toy_columns, write
 from zmumu_hybrid.cli.main import app
 from zmumu_hybrid.errors import ConfigurationError, ZmumuError
+from zmumu_hybrid.learn.measures import METRICS
 from zmumu_hybrid.learn.settings import configure
 
 
@@ -84,3 +85,18 @@ def test_bad_options_are_refused(table: Path, tmp_path: Path, arguments: list[st
     assert isinstance(result.exception, ZmumuError)
     assert message in str(result.exception)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_example_of_the_page_can_be_used(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    file = tmp_path / "wide.toml"
+    file.write_text(page.split("```toml\n")[1].split("```")[0])
+    model, training = configure("hybrid", given={"epochs": 10}, file=file)
+    assert (model.particle_map, model.pooling) == ((128, 128), "concatenation-with-pt")
+    assert (training.epochs, training.members, training.precision) == (10, 10, "bfloat16")
+
+
+def test_the_page_names_every_metric() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    for name in ("training_loss", *METRICS):
+        assert f"`{name}`" in page or name.endswith("_uncertainty")
