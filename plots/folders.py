@@ -86,7 +86,10 @@ def _draw_processed(directory: Path, note: str | None) -> dict[str, style.Drawin
     filled = histograms.read(path)
     missing = [name for name in ("pt_before", "pt_after", "mass_true", "mass_smeared") if name not in filled]
     if missing:
-        raise InputError(f"{path}: the histogram {missing[0]} is missing; there are {', '.join(filled)}")
+        raise InputError(
+            f"{path}: the histogram {missing[0]} is missing; there are {', '.join(filled)}: the figures need simulated "
+            "events, with their truth"
+        )
     drawings = {"mass_slices": mass_slices.draw(filled["mass_true"], filled["mass_smeared"], note=note)}
     if filled["pt_before"][{"dataset": "background"}].values().any():
         drawings["pt_reweighting"] = pt_reweighting.draw(filled["pt_before"], filled["pt_after"], note=note)

@@ -386,6 +386,24 @@ def test_the_collection_of_nanoaod_is_an_option_in_every_format(tmp_path: Path, 
     assert_same_table(tmp_path / "copy", tmp_path / "nano")
 
 
+def test_a_declared_collection_on_workers(tmp_path: Path) -> None:
+    nano = HERE / "data" / "nano_dy.root"
+    process([nano], [], tmp_path / "one", options(muons="GenPart"))
+    process([nano], [], tmp_path / "many", options(muons="GenPart", executor="futures", workers=2, chunksize=7))
+    assert_same_table(tmp_path / "many", tmp_path / "one")
+
+
+def test_columns_that_may_have_gaps_are_read(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = both_orders(rows(30)) | {"Type": ["GG", "GT"] * 30}
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({name: pa.array(values) for name, values in columns.items()}), path)
+    summary = process([], [], tmp_path / "out", flat_options(tmp_path), data=[path])
+    assert summary.cutflow["data"]["selected rows"] == summary.pairs["data"] == 30
+
+
 def test_formats_and_declarations_can_be_mixed(tmp_path: Path) -> None:
     signal = [HERE / "data" / "nano_dy.root", write_lhe(tmp_path / "a.lhe", toy_lhe_events(30))]
     summary = process(signal, [], tmp_path / "out", options(muons="GenPart", cache=tmp_path / "cache"))

@@ -127,6 +127,8 @@ def test_conditions_on_text_numbers_and_events() -> None:
     assert ak.to_list(read(columns, where={"Type": ["GG", "TT"], "n": [2, 3, 4]}).event) == [102, 103]
     assert ak.to_list(read(columns, bits={"n": 1}).event) == [102, 103]
     assert len(read(columns, where={"Type": "none"})) == 0
+    gaps = columns | {"Type": ["GG", None, "GG", None, None, "TT"]}
+    assert ak.to_list(read(gaps, where={"Type": "GG"}).event) == [100, 102]
     for declared, message in (
         ({"where": {"Type": 1}}, r"\[where\] Type = \[1\]: the branch holds text"),
         ({"where": {"n": "a"}}, r"\[where\] n = \['a'\]: the branch holds numbers"),
@@ -153,7 +155,7 @@ def test_columns_of_the_wrong_shape_or_type_are_named() -> None:
     for change, message in (
         ({"px1": np.array([[1.0]] * 4)}, "branch px1: one number each is needed, it is 4 "),
         ({"px1": ["a"] * 4}, "branch px1: one number each"),
-        ({"px1": [1.0, None, 2.0, 3.0]}, "branch px1: one number each"),
+        ({"px1": [1.0, None, 2.0, 3.0]}, "branch px1: 1 of 4 numbers are missing"),
         ({"Event": np.linspace(0, 1, 4)}, r"\[event\] event = 'Event': must be whole numbers"),
         ({"Event": np.array([-1, 0, 1, 2])}, "whole numbers, 0 or more"),
         ({"Run": np.full(4, 1 << 40)}, r"\[event\] run = 'Run': must be whole numbers"),
@@ -165,6 +167,9 @@ def test_columns_of_the_wrong_shape_or_type_are_named() -> None:
     muons = {"pt": "genWeight", "eta": "GenPart_eta", "phi": "GenPart_phi", "mass": 0.1, "pdgId": "GenPart_pdgId"}
     with pytest.raises(InputError, match=r"pt = 'genWeight': the branch has no list of muons; is it a tree of pairs"):
         collection(nano, muons=muons)
+    missing = ak.with_field(nano, ak.Array([[1.0] * 5, [1.0], None]), "GenPart_phi")
+    with pytest.raises(InputError, match=r"phi = 'GenPart_phi': 1 events have no list"):
+        collection(missing)
     nano["other"] = ak.Array([[1], [1], [1]])
     with pytest.raises(InputError, match="on lists that are not those of the muons"):
         collection(nano, where={"other": 1})

@@ -273,7 +273,7 @@ def _require_pairs(sources: Sequence[Source], cutflow: Mapping[str, Mapping[str,
     for dataset, steps in cutflow.items():
         if steps["pairs"] == 0:
             files = ", ".join(str(source.path) for source in sources if source.dataset == dataset)
-            counted = _rows(sources, dataset) | steps
+            counted = _rows(sources, dataset) | dict(steps)
             counts = ", ".join(f"{step} {number}" for step, number in counted.items() if step != "pairs")
             raise InputError(f"{files}: no event has a muon pair ({dataset}: {counts})")
 
@@ -281,7 +281,7 @@ def _require_pairs(sources: Sequence[Source], cutflow: Mapping[str, Mapping[str,
 def _summary(
     output: Path, sources: Sequence[Source], result: Mapping[str, Any], seconds: dict[str, float]
 ) -> ProcessSummary:
-    cutflow = {name: _rows(sources, name) | steps for name, steps in result["cutflow"].items()}
+    cutflow = {name: _rows(sources, name) | dict(steps) for name, steps in result["cutflow"].items()}
     return ProcessSummary(
         output=output,
         files={name: sum(source.dataset == name for source in sources) for name in cutflow},

@@ -110,7 +110,10 @@ def _conditions(columns: ak.Array, branches: Branches, ndim: int) -> Any:
                 raise InputError(f"{branches.name}: [bits] {name}: the branch does not hold integers")
             met = (columns[name] >> bit) & 1 == 1
             kept = met if kept is None else kept & met
-    return ak.to_numpy(kept) if ndim == 1 else kept
+    if kept is None:
+        return None
+    met = ak.fill_none(kept, False, axis=ndim - 1)  # what is missing meets no condition
+    return ak.to_numpy(met) if ndim == 1 else met
 
 
 def _equal(column: ak.Array, values: tuple[Value, ...], where: str) -> Any:
@@ -146,6 +149,8 @@ def _collection(columns: ak.Array, branches: Branches) -> tuple[Counts, Flat]:
     for name, column in lists.items():
         if column.ndim != 2:
             raise InputError(f"{named[name]}: the branch has no list of muons; is it a tree of pairs?")
+        if missing := int(ak.sum(ak.is_none(column, axis=0))):
+            raise InputError(f"{named[name]}: {missing} events have no list, not even an empty one")
     counts: Counts = ak.to_numpy(ak.num(next(iter(lists.values())), axis=1)).astype(np.int64)
     flat = {}
     for name, (value,) in branches.muons:
@@ -171,11 +176,12 @@ def _choose(counts: Counts, flat: Flat, kept: NDArray[np.bool_]) -> tuple[Counts
 
 def _numbers(column: ak.Array, name: str, branches: Branches) -> NDArray[Any]:
     """Return a flat column as a numpy array, after checking that there is a number for everything."""
-    if column.ndim == 1 and _kind(column) != "text":
-        values = ak.to_numpy(ak.drop_none(column))
-        if values.dtype.kind in "iufb" and len(values) == len(column):
-            return np.asarray(values)
-    raise InputError(f"{branches.name}: branch {name}: one number each is needed, it is {column.type}")
+    if column.ndim != 1 or _kind(column) == "text":
+        raise InputError(f"{branches.name}: branch {name}: one number each is needed, it is {column.type}")
+    values = ak.to_numpy(ak.drop_none(column))
+    if missing := len(column) - len(values):
+        raise InputError(f"{branches.name}: branch {name}: {missing} of {len(column)} numbers are missing")
+    return np.asarray(values)
 
 
 def _typed(name: str, values: NDArray[Any], branches: Branches) -> NDArray[Any]:

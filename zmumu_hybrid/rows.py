@@ -20,6 +20,7 @@ import numpy as np
 from zmumu_hybrid import convert
 from zmumu_hybrid.branches import Branches
 from zmumu_hybrid.cache import cache_entry
+from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.files import sha256
 from zmumu_hybrid.progress import progress
 from zmumu_hybrid.records import events_by_branches, merge_rows
@@ -108,7 +109,10 @@ def _selected(
     columns = list(branches.columns)
     read = _parquet_columns(path, columns, rows) if format_ == "parquet" else _root_columns(path, tree, columns, rows)
     for chunk in read:
-        events = events_by_branches(chunk, branches)
+        try:
+            events = events_by_branches(chunk, branches)
+        except InputError as error:
+            raise InputError(f"{path}: rows {total['rows']} to {total['rows'] + len(chunk)}: {error}") from error
         total["rows"] += len(chunk)
         total["selected rows"] += len(events)
         advance(len(chunk))
