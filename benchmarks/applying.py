@@ -128,6 +128,15 @@ def against_products(config: ModelConfig, members: int) -> None:
     print(f"  the model                       {network:12,.0f} events/s = {network / fastest:.0%} of the fastest")
 
 
+def by_chunk(config: ModelConfig) -> None:
+    model, p4 = model_of(config, 1), momenta(65_536)
+    print(f"{config.model}, 1 member, by the number of events at a time:")
+    for size in (256, 1024, 2048, 4096, 8192, 32768):
+        parts = np.split(p4, len(p4) // size)
+        rate = len(p4) / best(lambda: [run_session(model.data, {"p4": part}) for part in parts], 3)
+        print(f"  {size:6,} {rate:12,.0f} events/s")
+
+
 def in_use(config: ModelConfig, members: int, events: int) -> None:
     model = model_of(config, members)
     discriminant = Discriminant(model, out_of_range="ignore")
@@ -149,6 +158,7 @@ def main() -> None:
     for name in MODELS:
         against_products(preset(name), 1)
     against_products(preset("hybrid"), 5)
+    by_chunk(preset("hybrid"))
     in_use(preset("hybrid"), 1, events)
     in_use(preset("hybrid"), 5, events)
 

@@ -18,6 +18,7 @@ from zmumu_hybrid.apply import ApplyOptions, Discriminant, apply
 from zmumu_hybrid.apply.exporting import to_model
 from zmumu_hybrid.apply.job import COLUMNS
 from zmumu_hybrid.apply.modelfile import write_model
+from zmumu_hybrid.cli import main
 from zmumu_hybrid.errors import (
     ConfigurationError,
     InputError,
@@ -108,6 +109,11 @@ def test_real_events_and_events_without_a_pair(model: Path, tmp_path: Path) -> N
     assert len(read(tmp_path / "ee.root")["score"]) == 0
 
 
+def test_generated_muons_of_nanoaod_can_be_scored(model: Path, tmp_path: Path) -> None:
+    summary = quietly(model, [DATA / "nano_dy.root"], tmp_path / "gen.root", ApplyOptions(muons="GenPart"))
+    assert 0 < summary.pairs == len(read(tmp_path / "gen.root")["score"])
+
+
 def test_what_is_outside_the_training_is_summed_over_the_chunks(model: Path, tmp_path: Path) -> None:
     events = toy_events(400, 9)
     events["Muon", "pt"] = events.Muon.pt * 30
@@ -145,6 +151,8 @@ def test_bad_input_leaves_nothing(model: Path, tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == before
     with pytest.raises(ConfigurationError, match="chunk size"):
         ApplyOptions(chunksize=0)
+    with pytest.raises(ConfigurationError, match="give either --branches or --muons GenPart"):
+        ApplyOptions(muons="GenPart", branches=tmp_path)
     with uproot.recreate(tmp_path / "neutral.root") as tree:
         events = toy_events(4)
         tree.mktree("Events", {"run": "u4", "luminosityBlock": "u4", "event": "u8", "Muon_pt": "var * float64"})
@@ -182,12 +190,20 @@ def test_the_commands(model: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("out.root: 60 pairs of 60 events, ")
     assert done.stderr.startswith("zmumu: warning: the model does not know the ranges of its training")
-    of_run = zmumu("apply", DATA / "run-format-1", "-i", "a.root", "-i", "b.root", "-o", "run.root", folder=tmp_path)
-    assert of_run.returncode == 0, of_run.stderr
+    quietly(DATA / "run-format-1", [tmp_path / "a.root", tmp_path / "b.root"], tmp_path / "run.root")
     np.testing.assert_array_equal(read(tmp_path / "out.root")["score"], read(tmp_path / "run.root")["score"])
-    bad = zmumu("apply", "a.root", "--input", "b.root", "-o", "no.root", folder=tmp_path)
-    assert (bad.returncode, bad.stdout) == (1, "")
-    assert bad.stderr == "zmumu: error: a.root: not an ONNX file, or corrupt: export the model again\n"
+
+
+def test_an_error_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = toy_root(tmp_path / "a.root", 5)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["zmumu", "apply", "a.root", "--input", str(file), "-o", "no.root"])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "zmumu: error: a.root: not an ONNX file, or corrupt: export the model again\n"
 
 
 def test_a_run_without_torch_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

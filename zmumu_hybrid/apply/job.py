@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from zmumu_hybrid.apply.discriminant import Discriminant
+from zmumu_hybrid.branches import PRESETS, Branches, MuonsFrom
 from zmumu_hybrid.candidates import Table
 from zmumu_hybrid.clusters import ExecutorName, Workers, worker_pool
 from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, ModelError, OutputError
@@ -56,7 +57,12 @@ class ApplyOptions:
     dataset : str
         Name of the data set, part of the key of the smearing.
     cache : Path, optional
-        Directory for converted LHE files; see `zmumu_hybrid.convert.cached`.
+        Directory for converted files.
+    branches : Path, optional
+        A declaration of the branches of ROOT and Parquet files, where they have not NanoAOD's names; see
+        `zmumu_hybrid.branches`.
+    muons : "Muon", "GenPart" or "LHEPart"
+        The collection of NanoAOD that holds the muons.
 
     Raises
     ------
@@ -76,10 +82,14 @@ class ApplyOptions:
     cache: Path | None = None
     scheduler: str | None = None
     jobqueue: Path | None = None
+    branches: Path | None = None
+    muons: MuonsFrom = "Muon"
 
     def __post_init__(self) -> None:
         if self.chunksize < 1:
             raise ConfigurationError(f"the chunk size must be at least 1 event, not {self.chunksize}")
+        if self.branches is not None and self.muons != "Muon":
+            raise ConfigurationError(f"give either --branches or --muons {self.muons}: the branches say the muons")
         _ = self.staff, self.smearing_config, self.selection
 
     @property
@@ -91,6 +101,11 @@ class ApplyOptions:
     def smearing_config(self) -> SmearingConfig:
         """How muons are smeared."""
         return SmearingConfig(self.smearing, self.hold, self.width, self.seed)
+
+    @property
+    def declared(self) -> Branches | None:
+        """What the branches of ROOT and Parquet files are; None for NanoAOD's `Muon`."""
+        return PRESETS.get(self.muons) if self.branches is None else Branches.read(self.branches)
 
     @property
     def selection(self) -> PairSelection:
@@ -168,7 +183,9 @@ def apply(
     if target.is_dir():
         raise OutputError(f"{target}: is a directory, the name of a ROOT file is needed")
     discriminant = _loaded(model)
-    sources = open_sources({options.dataset: inputs}, options.cache, show_progress=show_progress)
+    sources = open_sources(
+        {options.dataset: inputs}, options.cache, branches=options.declared, show_progress=show_progress
+    )
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=make_directory(target.parent)) as folder:
         parts = Path(folder).resolve()
         processor = DiscriminantProcessor(

@@ -9,6 +9,7 @@ import typer
 
 __all__ = ["apply", "export"]
 
+_INPUT = "What the files hold"
 _WORK = "Who does the work"
 _PHYSICS = "Physics"
 
@@ -48,6 +49,14 @@ def apply(
     cache: Annotated[
         Path | None, typer.Option(help="Directory for converted LHE files.", rich_help_panel=_WORK)
     ] = None,
+    muons: Annotated[
+        Literal["Muon", "GenPart", "LHEPart"],
+        typer.Option(help="Collection of NanoAOD that holds the muons.", rich_help_panel=_INPUT),
+    ] = "Muon",
+    branches: Annotated[
+        Path | None,
+        typer.Option(help="TOML file that declares branches with other names.", rich_help_panel=_INPUT),
+    ] = None,
     pair: Annotated[
         Literal["leading", "closest-to-z"],
         typer.Option(help="Which mu+ and mu- of an event.", rich_help_panel=_PHYSICS),
@@ -83,6 +92,8 @@ def apply(
         cache=cache,
         scheduler=scheduler,
         jobqueue=jobqueue,
+        branches=branches,
+        muons=muons,
     )
     summary = applying.apply(model, input_, output, options)
     for warning in summary.warnings:
