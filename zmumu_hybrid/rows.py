@@ -33,7 +33,7 @@ ROW_STEPS = ("rows", "selected rows")
 _VERSION = 1
 """To be raised whenever the same input gives another file, so that what is in caches is made again."""
 
-_ROWS = 200_000
+_ROWS = 100_000
 
 
 def cached_events(
