@@ -82,14 +82,14 @@ class DimuonProcessor(ProcessorABC):
         label = label_of(events.metadata)
         chosen = choose(events, config.selection)
         filled = histograms.make(["data"] if label == candidates.DATA else histograms.DATASETS)
-        reversed_muons, tables = 0, []
+        filler, reversed_muons, tables = histograms.Filler(filled), 0, []
         columns = _FILLED if config.parts is None else None
         for pairs in chosen.blocks():
             smeared = smear_flat(pairs, config.smearing, dataset)
             table = candidates.tabulate(pairs, smeared, label, dataset, config.split, columns)
             if config.reweighting is not None and label == candidates.BACKGROUND:
                 table["weight"] = table["weight"] * config.reweighting.apply(table["pt_0"])
-            histograms.fill(filled, table)
+            filler.fill(table)
             reversed_muons += count_reversed(pairs, smeared)
             if config.parts is not None:
                 tables.append(table)

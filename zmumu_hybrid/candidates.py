@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import require_file
 from zmumu_hybrid.flatpairs import IDENTITY, FlatPairs
-from zmumu_hybrid.kinematics import Floats, energy, pair_mass
+from zmumu_hybrid.kinematics import Floats, energy, pair_mass, transverse
 from zmumu_hybrid.splitting import SplitConfig, is_test
 
 __all__ = [
@@ -258,6 +258,6 @@ def _kinematics(pairs: FlatPairs, prefix: str, wanted: Collection[str]) -> dict[
         if f"{prefix}energy_{slot}" in wanted:
             columns[f"{prefix}energy_{slot}"] = energy(*muon)
         if f"{prefix}pt_{slot}" in wanted:
-            columns[f"{prefix}pt_{slot}"] = np.hypot(muon.px, muon.py)
+            columns[f"{prefix}pt_{slot}"] = transverse(muon.px, muon.py)
     columns[f"{prefix}mass"] = pair_mass(*pairs.plus, *pairs.minus)
     return columns

@@ -26,7 +26,19 @@ from zmumu_hybrid.files import atomic_path, require_file
 if TYPE_CHECKING:
     from hist import Hist
 
-__all__ = ["COLUMNS", "DATASETS", "NAMES", "SLICES", "Histograms", "fill", "make", "read", "write_json", "write_root"]
+__all__ = [
+    "COLUMNS",
+    "DATASETS",
+    "NAMES",
+    "SLICES",
+    "Filler",
+    "Histograms",
+    "fill",
+    "make",
+    "read",
+    "write_json",
+    "write_root",
+]
 
 Histograms = dict[str, "Hist[Any]"]
 
@@ -34,6 +46,11 @@ DATASETS = tuple(LABELS)
 _NUMBERS = {**LABELS, "data": DATA}
 SLICES = {"below30": (0.0, 30.0), "30to40": (30.0, 40.0), "above40": (40.0, np.inf)}
 """Slices of the smeared pT of the mu+ (GeV) by name, each with its lower edge and without its upper one."""
+
+_EDGES = np.array([lower for lower, _ in list(SLICES.values())[1:]])
+
+_BINS = {"mass": (200, 200.0), "pt": (500, 250.0)}
+"""Number and upper edge (GeV) of the bins of each quantity; they begin at 0."""
 
 NAMES = {
     "mass_true": ("true_mass", "gen_weight"),
@@ -61,8 +78,8 @@ def make(datasets: Iterable[str] = DATASETS) -> Histograms:
     datasets = tuple(datasets)
     dataset = hist.axis.StrCategory(datasets, name="dataset", label="Data set", overflow=False)
     pt_slice = hist.axis.StrCategory(SLICES, name="pt_slice", label="pT slice", overflow=False)
-    mass = hist.axis.Regular(200, 0, 200, name="mass", label="Dimuon mass [GeV]")
-    pt = hist.axis.Regular(500, 0, 250, name="pt", label="Muon pT [GeV]")
+    mass = hist.axis.Regular(_BINS["mass"][0], 0, _BINS["mass"][1], name="mass", label="Dimuon mass [GeV]")
+    pt = hist.axis.Regular(_BINS["pt"][0], 0, _BINS["pt"][1], name="pt", label="Muon pT [GeV]")
     axes = {"mass": (dataset, pt_slice, mass), "pt": (dataset, pt)}
     return {
         name: hist.Hist(*axes[name.split("_")[0]], storage=hist.storage.Weight(), name=name)
@@ -89,48 +106,69 @@ def fill(histograms: Histograms, table: Mapping[str, NDArray[Any]]) -> None:
         If a number is not finite, which would count as overflow in silence, or a label is not that of one of
         their data sets.
     """
-    filled = {name: NAMES[name] for name in histograms}
-    values = {name: np.asarray(table[name]) for pair in filled.values() for name in pair}
-    for name, column in values.items():
-        if not (finite := np.isfinite(column)).all():
-            row = int(np.argmin(finite))
-            raise InputError(f"{name_event(table, row)}: {name} is {column[row]}, not a finite number")
-    label = np.asarray(table["label"])
-    numbers = {name: _NUMBERS[name] for name in next(iter(histograms.values())).axes["dataset"]}
-    if not (known := np.isin(label, list(numbers.values()))).all():
-        row = int(np.argmin(known))
-        wanted = " or ".join(f"{number} for {name}" for name, number in numbers.items())
-        raise InputError(f"{name_event(table, row)}: label is {label[row]}, not {wanted}")
-    rows = np.zeros(256, np.int8)
-    rows[list(numbers.values())] = np.arange(len(numbers))
-    category = rows[label.astype(np.int8, copy=False).view(np.uint8)]
-    slices = np.zeros(len(category), np.int8)
-    for lower in list(SLICES.values())[1:]:
-        slices += values["pt_0"] >= lower[0]
-    nothing = np.zeros(len(category), np.int8)
-    for name, (value, weight) in filled.items():
-        contents = np.asarray(histograms[name].view(flow=True))
-        if contents.ndim == 2:
-            contents = contents[:, None]
-        axis = histograms[name].axes[-1]
-        _add(
-            category,
-            slices if "pt_slice" in histograms[name].axes.name else nothing,
-            values[value],
-            values[weight],
-            axis.edges[0],
-            axis.edges[-1] - axis.edges[0],
-            contents["value"],
-            contents["variance"],
-        )
+    Filler(histograms).fill(table)
+
+
+class Filler:
+    """Histograms of `make` made ready to be filled many times.
+
+    Parameters
+    ----------
+    histograms : dict of str to hist.Hist
+        Changed in place by `fill`.
+    """
+
+    def __init__(self, histograms: Histograms) -> None:
+        self._numbers = {name: _NUMBERS[name] for name in next(iter(histograms.values())).axes["dataset"]}
+        self._rows = np.full(256, -1, np.int8)
+        self._rows[list(self._numbers.values())] = np.arange(len(self._numbers))
+        self._contents = {name: np.asarray(histogram.view(flow=True)) for name, histogram in histograms.items()}
+        self._histograms = histograms  # the memory is theirs
+
+    def fill(self, table: Mapping[str, NDArray[Any]]) -> None:
+        """Do what `zmumu_hybrid.histograms.fill` does."""
+        values = {name: np.asarray(table[name]) for filled in self._contents for name in NAMES[filled]}
+        for name, column in values.items():
+            if not (finite := np.isfinite(column)).all():
+                row = int(np.argmin(finite))
+                raise InputError(f"{name_event(table, row)}: {name} is {column[row]}, not a finite number")
+        label = np.asarray(table["label"]).astype(np.int8, copy=False)
+        category, slices = np.empty(len(label), np.int8), np.empty(len(label), np.int8)
+        row = _sort(label.view(np.uint8), values["pt_0"], self._rows, _EDGES, category, slices)
+        if row >= 0:
+            wanted = " or ".join(f"{number} for {name}" for name, number in self._numbers.items())
+            raise InputError(f"{name_event(table, row)}: label is {label[row]}, not {wanted}")
+        nothing = np.zeros(len(label), np.int8)
+        for name, contents in self._contents.items():
+            value, weight = (values[column] for column in NAMES[name])
+            sliced = contents.ndim == 3
+            sums, squares = (contents[part] if sliced else contents[part][:, None] for part in ("value", "variance"))
+            _, upper = _BINS[name.split("_")[0]]
+            _add(category, slices if sliced else nothing, value, weight, upper, sums, squares)
 
 
 @compiled
-def _add(row: Any, slice_: Any, value: Any, weight: Any, lower: Any, range_: Any, sums: Any, squares: Any) -> None:
+def _sort(label: Any, pt: Any, rows: Any, edges: Any, category: Any, slices: Any) -> Any:
+    """Write the row of each label in its histogram and the slice of each pT; return the last unknown label or -1."""
+    unknown = -1
+    for i in range(len(label)):
+        category[i] = rows[label[i]]
+        if category[i] < 0:
+            unknown = i
+    for i in range(len(pt)):
+        above = 0
+        for k in range(len(edges)):
+            above += 1 if pt[i] >= edges[k] else 0
+        slices[i] = above
+    return unknown
+
+
+@compiled
+def _add(row: Any, slice_: Any, value: Any, weight: Any, upper: Any, sums: Any, squares: Any) -> None:
     """Add weights and their squares, of shape (rows, slices, bins + 2), in the bins that boost-histogram chooses."""
     bins = sums.shape[2] - 2
     for i in range(len(value)):
-        z = (value[i] - lower) / range_
+        z = value[i] / upper
         index = 0 if z < 0 else (bins + 1 if z >= 1 else np.int64(z * bins) + 1)
         sums[row[i], slice_[i], index] += weight[i]
         squares[row[i], slice_[i], index] += weight[i] * weight[i]

@@ -75,9 +75,10 @@ def uniform(*parts: Any) -> Floats:
 
 def normal(*parts: Any) -> Floats:
     """Draw one standard-normal number per element from the key `parts`, by the inverse of the normal CDF."""
-    from scipy.special import ndtri
+    from zmumu_hybrid.normals import quantiles
 
-    return np.asarray(ndtri(uniform(*parts)))
+    probabilities = uniform(*parts)
+    return quantiles(probabilities.reshape(-1)).reshape(probabilities.shape)
 
 
 def seed_from(*parts: str | int) -> int:

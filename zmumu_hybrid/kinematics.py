@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zmumu_hybrid.compiled import compiled
 
-__all__ = ["Floats", "cartesian", "cos_theta_star", "energy", "pair_mass", "rapidity"]
+__all__ = ["Floats", "cartesian", "cos_theta_star", "energy", "pair_mass", "rapidity", "transverse"]
 
 Floats = NDArray[np.float64]
 
@@ -84,6 +84,20 @@ def _turned(radius: Any, angle: Any, x: Any, y: Any) -> None:
 def energy(px: Floats, py: Floats, pz: Floats, mass: Floats) -> Floats:
     """Return the energy (GeV) that puts the momentum on the shell of `mass`."""
     return np.asarray(np.sqrt(px * px + py * py + pz * pz + mass * mass))
+
+
+def transverse(px: Floats, py: Floats) -> Floats:
+    """Return the transverse momentum (GeV), to two units in the last place, without overflow or underflow."""
+    return _elementwise(_transverse, 1, px, py)[0]
+
+
+@compiled
+def _transverse(px: Any, py: Any, pt: Any) -> None:
+    for i in range(len(pt)):
+        x, y = abs(px[i]), abs(py[i])
+        large, small = (x, y) if x > y else (y, x)
+        ratio = small / large if large > 0 else 0.0
+        pt[i] = large * np.sqrt(1.0 + ratio * ratio)
 
 
 def pair_mass(

@@ -7,7 +7,7 @@ same names: `run`, `luminosityBlock`, `event`, optionally `genWeight`, and `Muon
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -118,13 +118,26 @@ class ChosenPairs:
         return self._take(slice(None))
 
     def _take(self, rows: slice) -> FlatPairs:
-        muons, events = self._muons, self._events[rows]
-        taken = []
+        muons, taken = self._muons, []
         for chosen in (self._plus[rows], self._minus[rows]):
-            px, py, pz = kinematics.cartesian(muons.pt[chosen], muons.eta[chosen], muons.phi[chosen])
-            taken.append(Muon(px, py, pz, np.maximum(muons.mass[chosen], 0)))
+            pt, eta, phi, mass = (np.empty(len(chosen)) for _ in range(4))
+            _gather(chosen, muons.pt, muons.eta, muons.phi, muons.mass, pt, eta, phi, mass)
+            taken.append(Muon(*kinematics.cartesian(pt, eta, phi), mass))
+        everyone = len(self) == len(muons.gen_weight)
+        events = rows if everyone else self._events[rows]
         identity = {name: column[events] for name, column in muons.identity.items()}
         return FlatPairs(identity, muons.gen_weight[events], *taken)
+
+
+@compiled
+def _gather(
+    chosen: Any, pt: Any, eta: Any, phi: Any, mass: Any, pt_out: Any, eta_out: Any, phi_out: Any, mass_out: Any
+) -> None:
+    """Write the chosen muons' numbers; a mass below zero as zero."""
+    for i in range(len(chosen)):
+        k = chosen[i]
+        pt_out[i], eta_out[i], phi_out[i] = pt[k], eta[k], phi[k]
+        mass_out[i] = mass[k] if mass[k] > 0 else 0.0
 
 
 def select_pairs(events: ak.Array, selection: PairSelection | None = None) -> ak.Array:
@@ -212,28 +225,18 @@ def _flatten(events: ak.Array) -> _Muons:
     if events.layout.is_option:
         events = events[~ak.is_none(events["run"], axis=0)]
     size = len(events)
-    identity = {name: _flat(events[name], size, name).astype(dtype) for name, dtype in IDENTITY.items()}
+    identity = {name: _flat(events[name], size, name).astype(dtype, copy=False) for name, dtype in IDENTITY.items()}
     gen_weight = (
-        _flat(events["genWeight"], size, "genWeight").astype(np.float64)
+        _flat(events["genWeight"], size, "genWeight").astype(np.float64, copy=False)
         if "genWeight" in events.fields
         else np.ones(size)
     )
-    _require_finite(gen_weight, "genWeight", identity, np.arange(size))
-    collection = events["Muon"]
-    jagged = {}
-    for name in _MUON_FIELDS:
-        try:
-            jagged[name] = ak.drop_none(getattr(collection, name), axis=1)
-        except AttributeError:
-            raise InputError(f"Muon has no field {name!r}; it has: {', '.join(collection.fields) or 'none'}") from None
-    counts = _flat(ak.num(jagged["pt"], axis=1), size, "Muon")
-    offsets = np.zeros(size + 1, np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    columns = {name: _flat(ak.flatten(c, axis=1), int(offsets[-1]), f"Muon_{name}") for name, c in jagged.items()}
+    _require_finite(gen_weight, "genWeight", identity, range(size))
+    offsets, columns = _muon_columns(events["Muon"], size)
     charge = columns.pop("charge")
     floats = {name: column.astype(np.float64, copy=False) for name, column in columns.items()}
     if charge.dtype.kind == "f" or not _harmless(*floats.values()):
-        owner = np.repeat(np.arange(size), counts)
+        owner = np.repeat(np.arange(size), np.diff(offsets))
         for name, column in {**floats, "charge": charge}.items():
             _require_finite(column, f"Muon_{name}", identity, owner)
         with np.errstate(over="ignore"):
@@ -254,16 +257,53 @@ def _harmless(pt: Any, eta: Any, phi: Any, mass: Any) -> Any:
     return bad == 0
 
 
+def _muon_columns(collection: ak.Array, size: int) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
+    """Return the offsets of the muons of `size` events, beginning with 0, and the muons' columns."""
+    plain = _plain_muon_columns(collection.layout)
+    if plain is not None:
+        return plain
+    jagged = {}
+    for name in _MUON_FIELDS:
+        try:
+            jagged[name] = ak.drop_none(getattr(collection, name), axis=1)
+        except AttributeError:
+            raise InputError(f"Muon has no field {name!r}; it has: {', '.join(collection.fields) or 'none'}") from None
+    offsets = np.zeros(size + 1, np.int64)
+    np.cumsum(_flat(ak.num(jagged["pt"], axis=1), size, "Muon"), out=offsets[1:])
+    muons = int(offsets[-1])
+    return offsets, {name: _flat(ak.flatten(c, axis=1), muons, f"Muon_{name}") for name, c in jagged.items()}
+
+
+def _plain_muon_columns(layout: ak.contents.Content) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]] | None:
+    """Do the same without awkward's operations, for the layout that files have; None for any other."""
+    if not isinstance(layout, ak.contents.ListOffsetArray) or not isinstance(layout.content, ak.contents.RecordArray):
+        return None
+    if not set(_MUON_FIELDS) <= set(layout.content.fields):
+        return None
+    offsets = np.asarray(layout.offsets.data).astype(np.int64, copy=False)
+    columns = {}
+    for name in _MUON_FIELDS:
+        content = layout.content.content(name)
+        if not isinstance(content, ak.contents.NumpyArray) or len(content.shape) != 1:
+            return None
+        columns[name] = np.asarray(content.data)[offsets[0] : offsets[-1]]
+        if columns[name].dtype.kind not in "if":
+            return None
+    return (offsets - offsets[0] if offsets[0] else offsets), columns
+
+
 def _flat(array: ak.Array, size: int, name: str) -> NDArray[Any]:
     """Return a flat awkward array without None as a numpy array of length `size`."""
-    flat = ak.to_numpy(ak.drop_none(array, axis=0))
+    layout = array.layout
+    plain = isinstance(layout, ak.contents.NumpyArray)
+    flat = np.asarray(layout.data) if plain else ak.to_numpy(ak.drop_none(array, axis=0))
     if flat.shape != (size,) or flat.dtype.kind not in "iufb":
         raise InputError(f"field {name!r}: {size} numbers are needed, there are {flat.shape} of type {flat.dtype}")
     return flat
 
 
 def _require_finite(
-    column: NDArray[Any], name: str, identity: dict[str, NDArray[Any]], owner: NDArray[np.int64]
+    column: NDArray[Any], name: str, identity: dict[str, NDArray[Any]], owner: Sequence[int] | NDArray[np.int64]
 ) -> None:
     """Raise `InputError` for the first non-finite element; `owner` is the row of its event."""
     if column.dtype.kind != "f":

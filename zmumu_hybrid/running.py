@@ -20,6 +20,7 @@ from coffea.nanoevents import BaseSchema
 from coffea.nanoevents.methods import nanoaod
 from coffea.processor import ProcessorABC, Runner, accumulate
 from coffea.processor.executor import ExecutorBase, WorkItem
+from uproot.source.file import MultithreadedFileSource
 
 from zmumu_hybrid.branches import Branches
 from zmumu_hybrid.errors import IncompleteRunError, ZmumuError
@@ -236,7 +237,8 @@ def _run_alike(sources: Sequence[Source], processor: ProcessorABC, runner: Runne
         dataset = fileset.setdefault(source.dataset, {"files": {}, "metadata": {"label": source.dataset}})
         dataset["files"][str(source.readable)] = source.tree
     requested = [piece for item in runner.preprocess(fileset) for piece in _split(item, runner.chunksize)]
-    result = runner.run(requested, processor)
+    options = {"handler": MultithreadedFileSource, "num_workers": 1} if runner.format == "root" else {}
+    result = runner.run(requested, processor, uproot_options=options)  # local files need no event loop
     _check_complete(sources, requested, result["processed"])
     return result["out"]
 

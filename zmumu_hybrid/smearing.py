@@ -12,17 +12,18 @@ At w = 0.1 this is ten standard deviations away and does not happen; `count_reve
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, get_args
 
 import awkward as ak
 import numpy as np
-from scipy.special import ndtri
 
 from zmumu_hybrid import keys
 from zmumu_hybrid.compiled import compiled
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.flatpairs import IDENTITY, FlatPairs, Muon
 from zmumu_hybrid.kinematics import Floats, energy
+from zmumu_hybrid.normals import quantiles
 
 __all__ = [
     "Hold",
@@ -102,7 +103,10 @@ def smear_flat(pairs: FlatPairs, config: SmearingConfig, dataset: str) -> FlatPa
         return pairs
     muons = []
     for muon, z in zip((pairs.plus, pairs.minus), draws(pairs.identity, config, dataset), strict=True):
-        muons.append(Muon(*_scaled(muon.px, muon.py, muon.pz, z, config.width, config.hold), muon.mass))
+        px, py = np.empty(len(z)), np.empty(len(z))
+        _scale(muon.px, muon.py, z, config.width, px, py)
+        pz = muon.pz if config.hold == "pz" else muon.pz * np.abs(1 + config.width * z)
+        muons.append(Muon(px, py, pz, muon.mass))
     return FlatPairs(pairs.identity, pairs.gen_weight, *muons)
 
 
@@ -117,10 +121,15 @@ def draws(identity: dict[str, np.ndarray], config: SmearingConfig, dataset: str)
         return np.zeros(size), np.zeros(size)
     first, second = np.empty(size), np.empty(size)
     run, luminosity_block, event = (np.ascontiguousarray(identity[name]) for name in IDENTITY)
-    state = np.uint64(keys.hash_key(config.seed, "smear", dataset))
-    _uniform(state, run, luminosity_block, event, first, second)
-    normal = ndtri(first, out=first)
-    return normal, normal if config.mode == "shared" else ndtri(second, out=second)
+    _uniform(_state(config.seed, dataset), run, luminosity_block, event, first, second)
+    plus = quantiles(first)
+    return plus, plus if config.mode == "shared" else quantiles(second)
+
+
+@cache
+def _state(seed: int, dataset: str) -> np.uint64:
+    """Return the state of the hash after what the keys of a data set have in common."""
+    return np.uint64(keys.hash_key(seed, "smear", dataset))
 
 
 @compiled
@@ -163,16 +172,31 @@ def smear_components(
     px, py, pz, energy : numpy.ndarray of float64
         GeV; the energy is on the shell of `mass`.
     """
-    px, py, pz = _scaled(px, py, pz, z, width, hold)
+    scale = 1 + width * z
+    px, py = px * scale, py * scale
+    if hold == "eta":
+        pz = pz * np.abs(scale)
     return px, py, pz, energy(px, py, pz, mass)
 
 
-def _scaled(px: Floats, py: Floats, pz: Floats, z: Floats, width: float, hold: Hold) -> tuple[Floats, Floats, Floats]:
-    scale = 1 + width * z
-    return px * scale, py * scale, pz * np.abs(scale) if hold == "eta" else pz
+@compiled
+def _scale(px: Any, py: Any, z: Any, width: Any, px_out: Any, py_out: Any) -> None:
+    """Do what `smear_components` does with the transverse components, in one go."""
+    for i in range(len(z)):
+        scale = 1.0 + width * z[i]
+        px_out[i] = px[i] * scale
+        py_out[i] = py[i] * scale
 
 
 def count_reversed(pairs: FlatPairs, smeared: FlatPairs) -> int:
     """Return how many muons were smeared to a negative pT', that is, have their transverse momentum turned round."""
     muons = ((pairs.plus, smeared.plus), (pairs.minus, smeared.minus))
-    return sum(int(np.count_nonzero(true.px * seen.px + true.py * seen.py < 0)) for true, seen in muons)
+    return sum(int(_count_turned(true.px, true.py, seen.px, seen.py)) for true, seen in muons)
+
+
+@compiled
+def _count_turned(px: Any, py: Any, smeared_px: Any, smeared_py: Any) -> Any:
+    turned = 0
+    for i in range(len(px)):
+        turned += 1 if px[i] * smeared_px[i] + py[i] * smeared_py[i] < 0 else 0
+    return turned
