@@ -141,3 +141,16 @@ def test_damaged_bytes_are_one_clear_error(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match="not a whole Parquet file"):
         candidates.read(path)
+
+
+def test_a_table_of_data_has_no_truth() -> None:
+    pairs = toy_pairs(20)
+    table = candidates.build(pairs, pairs, candidates.DATA, "data")
+    assert list(table) == [column.name for column in candidates.DATA_COLUMNS]
+    assert not any(name.startswith("true_") for name in table)
+    candidates.validate(table)
+    candidates.validate({name: values[:0] for name, values in table.items()})
+    with pytest.raises(InputError, match="has no column true_mass, "):
+        candidates.validate({**table, "label": np.ones(20, np.int8)})
+    with pytest.raises(InputError, match="has no column mass"):
+        candidates.validate({name: values for name, values in table.items() if name != "mass"})

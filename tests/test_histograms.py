@@ -151,3 +151,16 @@ def test_missing_files_and_directories_are_clear(filled: histograms.Histograms, 
     for write in (histograms.write_json, histograms.write_root):
         with pytest.raises(OutputError, match="cannot make this directory"):
             write(filled, tmp_path / "file" / "h")
+
+
+def test_data_fill_a_category_of_their_own_and_no_truth() -> None:
+    pairs = toy_pairs(50)
+    table = candidates.build(pairs, pairs, candidates.DATA, "data")
+    filled = histograms.make(["data"])
+    histograms.fill(filled, table)
+    assert set(filled) == {"mass_smeared", "pt_before", "pt_after"}
+    assert filled["mass_smeared"]["data", :, :].sum(flow=True).value == 50
+    with pytest.raises(InputError, match="label is -1, not 1 for signal or 0 for background"):
+        histograms.fill({"pt_before": histograms.make()["pt_before"]}, table)
+    with pytest.raises(InputError, match="label is 1, not -1 for data"):
+        histograms.fill(filled, {**table, "label": np.ones(50, np.int8)})

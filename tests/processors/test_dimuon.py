@@ -138,3 +138,12 @@ def test_a_momentum_that_is_not_finite_names_the_event(tmp_path: Path) -> None:
     path = write_root(tmp_path / "nan.root", events)
     with pytest.raises(InputError, match=f"event {events.event[2]}: Muon_pt is nan"):
         DimuonProcessor().process(events_of(path))
+
+
+def test_data_have_no_truth(file: Path, tmp_path: Path) -> None:
+    processor = DimuonProcessor(DimuonConfig(smearing=SmearingConfig(mode="none"), parts=tmp_path))
+    result = processor.process(events_of(file, dataset="SingleMuon", label="data"))
+    assert "mass_true" not in result["histograms"]
+    assert total(result["histograms"]["mass_smeared"]) == 60
+    table = candidates.read(tmp_path / next(iter(result["parts"])))
+    assert list(table) == [column.name for column in candidates.DATA_COLUMNS]
