@@ -53,5 +53,5 @@ def build(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Run the benchmarks; each prints ratios measured in one run."""
     session.install(*CONSTRAINTS, *nox.project.dependency_groups(nox.project.load_toml(), "test"), "-e", ".[all]")
-    for name in session.posargs or ["generate", "lhe_reading", "processing", "training"]:
+    for name in session.posargs or ["generate", "lhe_reading", "processing", "training", "applying"]:
         session.run("python", f"benchmarks/{name}.py")

@@ -15,7 +15,10 @@ from models import HYBRID, SETS, ensemble_of, muon_model, muon_pairs, set_model
 
 from toys import toy_events, toy_pairs
 from zmumu_hybrid.apply import Discriminant, ExtrapolationWarning
+from zmumu_hybrid.apply.exporting import to_model
 from zmumu_hybrid.errors import ConfigurationError, InputError, MissingDependencyError
+from zmumu_hybrid.learn.configuration import ModelConfig
+from zmumu_hybrid.learn.presets import preset
 from zmumu_hybrid.pairs import PairSelection, select_pairs
 from zmumu_hybrid.schema import EventSchema
 
@@ -163,11 +166,17 @@ def test_a_single_network_has_no_spread() -> None:
     assert np.isfinite(scores.score).all()
 
 
-def test_large_and_small_batches_agree() -> None:
+@pytest.mark.parametrize("config", [HYBRID, preset("hybrid")], ids=["small", "paper"])
+def test_a_score_does_not_depend_on_its_company(config: ModelConfig) -> None:
+    """Nor on the number of cores, bit for bit: executors and chunk sizes cannot matter."""
+    alone = Discriminant(to_model(ensemble_of(config)))
     p4 = muon_pairs(5000)
-    whole = discriminant().evaluate(p4).score
-    np.testing.assert_allclose(discriminant().with_options(threads=2).evaluate(p4).score, whole, atol=1e-6)
-    np.testing.assert_allclose(discriminant().evaluate(p4[4321:4325]).score, whole[4321:4325], atol=1e-6)
+    whole = alone.evaluate(p4)
+    np.testing.assert_array_equal(alone.with_options(threads=2).evaluate(p4).score, whole.score)
+    for size in (1, 2, 3, 5, 16, 17, 100, 1000):
+        part = alone.evaluate(p4[4321 - size : 4321])
+        np.testing.assert_array_equal(part.score, whole.score[4321 - size : 4321])
+        np.testing.assert_array_equal(part.general_weight, whole.general_weight[4321 - size : 4321])
 
 
 def jets(counts: list[int]) -> ak.Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from operator import itemgetter
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from test_networks import lorentz
 from torch import Tensor
 
 from zmumu_hybrid.errors import ConfigurationError, InputError
-from zmumu_hybrid.learn import load_ensemble
+from zmumu_hybrid.files import sha256
+from zmumu_hybrid.learn import load_ensemble, train
+from zmumu_hybrid.learn.checkpoints import write_config
 from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
 from zmumu_hybrid.learn.engines import BatchedEngine, Epoch
 from zmumu_hybrid.learn.layers import Mlp, StackedBatchNorm
@@ -199,6 +201,21 @@ def test_a_run_of_before_these_options_gives_the_same_numbers() -> None:
     expected = json.loads((DATA / "run-format-1" / "expected.json").read_text())
     np.testing.assert_allclose(ensemble.logits(expected["p4"]), expected["logits"], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(ensemble.general_weight([10.0, 40.0, 90.0]), expected["general_weight"], rtol=1e-6)
+
+
+def test_a_training_that_began_before_these_options_goes_on(data: Path, tmp_path: Path) -> None:
+    small, training = ModelConfig("hybrid", (8,), (8,), (4,), (12,), latent=3), TrainingConfig(members=1, epochs=1)
+    old = {
+        name: asdict(small)[name] for name in json.loads((DATA / "run-format-1" / "config.json").read_text())["model"]
+    }
+    described = {"model": old, "training": asdict(training), "data": {"sha256": sha256(data / "candidates.parquet")}}
+    (tmp_path / "run").mkdir()
+    write_config(tmp_path / "run", described)
+    with pytest.raises(ConfigurationError, match="holds a training with model masked = False, not True"):
+        train(replace(small, masked=True), data, tmp_path / "run", training)
+    train(small, data, tmp_path / "run", training, threads=1)
+    assert load_ensemble(tmp_path / "run").config == small
+    assert "masked" not in json.loads((tmp_path / "run" / "config.json").read_text())["model"]
 
 
 @pytest.mark.parametrize(
