@@ -121,7 +121,8 @@ def _show(found: dict[str, Any], output: Path, drawn: list[Path]) -> None:
     saved = 1 - found["epochs"]["taken"] / found["epochs"]["without_pruning"]
     console.print(
         f"{len(states)} trials: {states.count('complete')} complete, {states.count('pruned')} pruned, "
-        f"{states.count('diverged')} diverged; {saved:.0%} of the epochs were spared; best is trial {found['best']}"
+        f"{states.count('diverged')} diverged; {saved:.0%} of the epochs were spared; best is trial {found['best']}",
+        soft_wrap=True,
     )
     console.print(f"{output}: scan.json, {', '.join(path.name for path in drawn)}", soft_wrap=True)
 
