@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from zmumu_hybrid.apply.exporting import export
 from zmumu_hybrid.learn import load_ensemble
 from zmumu_hybrid.learn.ensemble import Ensemble
 from zmumu_hybrid.learn.general import Sample
-from zmumu_hybrid.learn.networks import Hybrid
+from zmumu_hybrid.learn.networks import Hybrid, build
 
 pytest.importorskip("pythia8mc")
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -86,14 +86,16 @@ def test_the_order_of_the_particles_does_not_matter(trained: Trained) -> None:
 
 
 def test_padding_changes_nothing(trained: Trained) -> None:
-    if not trained.ensemble.config.masked:
-        pytest.skip("every event has all its particles")
-    inputs = trained.inputs
-    expected = trained.ensemble.scores(**inputs)
-    p4, labels = inputs["p4"].copy(), inputs["labels"].copy()
-    p4[~inputs["mask"]], labels[~inputs["mask"]] = np.nan, 99.0
-    assert (~inputs["mask"]).any()
-    np.testing.assert_array_equal(trained.ensemble.scores(**(inputs | {"p4": p4, "labels": labels})), expected)
+    """The same weights with room for two more particles, and nonsense in all that is not there."""
+    config, test = trained.ensemble.config, trained.test.particles
+    wide = replace(config, particles=config.particles + 2, masked=True)
+    network = build(wide, trained.ensemble.members)
+    network.load_state_dict(trained.ensemble.network.state_dict())
+    mask = np.pad(test.mask, ((0, 0), (0, 2)))
+    p4, labels = (np.pad(values, ((0, 0), (0, 2), (0, 0))) for values in (test.p4, test.labels))
+    p4[~mask], labels[~mask] = np.nan, 99.0
+    found = Ensemble(network, wide, trained.ensemble.training).scores(p4, None, mask, labels)
+    np.testing.assert_allclose(found, trained.ensemble.scores(**trained.inputs), atol=1e-6)
 
 
 def test_the_symmetric_latent_is_lorentz_invariant(trained: Trained) -> None:
