@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 import awkward as ak
 import numpy as np
 
-from zmumu_hybrid import keys
+from zmumu_hybrid import hashprng, keys
 from zmumu_hybrid.compiled import compiled
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.flatpairs import IDENTITY, FlatPairs, Muon
@@ -26,9 +26,11 @@ from zmumu_hybrid.kinematics import Floats, energy
 from zmumu_hybrid.normals import quantiles
 
 __all__ = [
+    "DrawSource",
     "Hold",
     "SmearingConfig",
     "SmearingMode",
+    "correctionlib_key",
     "count_reversed",
     "draws",
     "smear",
@@ -38,6 +40,7 @@ __all__ = [
 
 SmearingMode = Literal["independent", "shared", "none"]
 Hold = Literal["pz", "eta"]
+DrawSource = Literal["splitmix64", "correctionlib"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,9 @@ class SmearingConfig:
         Standard deviation of pT' / pT.
     seed : int
         Of the draws.
+    draws : {"splitmix64", "correctionlib"}
+        The hash that makes them: that of `zmumu_hybrid.keys`, or the `HashPRNG` of correctionlib, so that any framework
+        that reads a correctionlib payload makes the same ones; see `zmumu_hybrid.payload`.
 
     Raises
     ------
@@ -65,9 +71,14 @@ class SmearingConfig:
     hold: Hold = "pz"
     width: float = 0.1
     seed: int = 0
+    draws: DrawSource = "splitmix64"
 
     def __post_init__(self) -> None:
-        for name, value, options in (("smearing", self.mode, SmearingMode), ("hold", self.hold, Hold)):
+        for name, value, options in (
+            ("smearing", self.mode, SmearingMode),
+            ("hold", self.hold, Hold),
+            ("draws", self.draws, DrawSource),
+        ):
             if value not in get_args(options):
                 raise ConfigurationError(f"{name} {value!r}: use one of {', '.join(get_args(options))}")
         if not (np.isfinite(self.width) and self.width >= 0):
@@ -121,6 +132,11 @@ def draws(identity: dict[str, np.ndarray], config: SmearingConfig, dataset: str)
         return np.zeros(size), np.zeros(size)
     first, second = np.empty(size), np.empty(size)
     run, luminosity_block, event = (np.ascontiguousarray(identity[name]) for name in IDENTITY)
+    if config.draws == "correctionlib":
+        for slot, result in enumerate((first, second)):
+            key = np.uint64(correctionlib_key(config, dataset, slot))
+            hashprng.normals(run, luminosity_block, event, key, result)
+        return first, first if config.mode == "shared" else second
     _uniform(_state(config.seed, dataset), run, luminosity_block, event, first, second)
     plus = quantiles(first)
     return plus, plus if config.mode == "shared" else quantiles(second)
@@ -130,6 +146,11 @@ def draws(identity: dict[str, np.ndarray], config: SmearingConfig, dataset: str)
 def _state(seed: int, dataset: str) -> np.uint64:
     """Return the state of the hash after what the keys of a data set have in common."""
     return np.uint64(keys.hash_key(seed, "smear", dataset))
+
+
+def correctionlib_key(config: SmearingConfig, dataset: str, slot: int) -> int:
+    """Return the word that stands for seed, data set and muon in correctionlib's hash: 48 bits, exact in any JSON."""
+    return int(keys.hash_key(config.seed, "smear", dataset, slot)) >> 16
 
 
 @compiled

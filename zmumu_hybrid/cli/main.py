@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from zmumu_hybrid.cli import apply, convert, evaluate, generate, limit, plot, process, reproduce, scan, train
+from zmumu_hybrid.cli import apply, convert, evaluate, generate, limit, plot, process, reproduce, scan, smearing, train
 from zmumu_hybrid.cli.options import ManyValues
 from zmumu_hybrid.errors import ZmumuError
 
@@ -61,6 +61,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("limit")(limit.limit)
 app.command("plot")(plot.plot)
 app.command("reproduce")(reproduce.reproduce)
+app.command("smearing", cls=ManyValues)(smearing.smearing)
 app.command("export")(apply.export)
 app.command("apply", cls=ManyValues)(apply.apply)
 
