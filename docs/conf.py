@@ -45,6 +45,8 @@ maximum_signature_line_length = 88
 html_theme = "furo"
 html_title = f"zmumu-hybrid {release}"
 html_show_sourcelink = False
+html_use_index = False
+html_domain_indices = False
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#9b1c1c", "color-brand-content": "#9b1c1c"},
 }
