@@ -215,15 +215,16 @@ def test_an_interrupted_run_can_be_run_again(tmp_path: Path, number: int) -> Non
     code = "import sys; from zmumu_hybrid.cli.main import main; sys.argv[0] = 'zmumu'; main()"
     command = [sys.executable, "-c", code, "process", *map(str, (*arguments, 10))]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True) as running:
-        deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("out/.partial-*/parts/*")) and time.monotonic() < deadline:
+        deadline = time.monotonic() + 120
+        while not (begun := list(tmp_path.glob("out/.partial-*/parts/*"))) and time.monotonic() < deadline:
             time.sleep(0.05)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(running.pid, number)
         _, err = running.communicate(timeout=60)
-    assert running.returncode == (130 if number == signal.SIGINT else -9)
+    assert begun, err
+    assert running.returncode == (130 if number == signal.SIGINT else -9), err
     if number == signal.SIGINT:
-        assert err.count("\n") == 1
+        assert err.count("\n") == 1, err
         assert err.startswith("zmumu: interrupted")
         assert not (tmp_path / "out").exists()
     else:
