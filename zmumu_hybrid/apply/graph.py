@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid.learn.configuration import BATCH_NORM_EPSILON, ModelConfig
+from zmumu_hybrid.learn.quantities import PairQuantities
 from zmumu_hybrid.learn.variables import ETA_FLOOR, METRIC, ContextVariable, Product, pair_indices
 
 __all__ = ["OPERATORS", "OPSET", "build_graph", "inputs_of", "outputs_of"]
@@ -75,6 +76,7 @@ class _Writer:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.known: dict[tuple[Any, ...], str] = {}
+        self.pair: PairQuantities | None = None
 
     def model(self) -> Any:
         """Write the whole graph."""
@@ -141,7 +143,7 @@ class _Writer:
         flat = self.reshape(momenta, -1, 4 * config.particles)
         general, symmetric = [""] * self.members, [""] * self.members
         if config.model != "invariant":
-            general = self._general(momenta, labels, mask)
+            general = self._general(momenta, labels, mask, flat)
         if config.model != "pfn":
             symmetric = self._symmetric(flat, labels, mask)
         pooled = {"pfn": general, "invariant": symmetric}.get(config.model)
@@ -158,7 +160,7 @@ class _Writer:
 
     def stack(self, name: str, member: int, x: str, *, summed: int = 1) -> str:
         """Apply an MLP to rows x; with `summed`, sum its result over so many consecutive rows."""
-        widths = self.config.stacks[name]
+        widths, source = self.config.stacks[name], self.config.sources.get(name)
         last = len(widths) - 2
         by_particle = name == "particle_map" and self.config.particle_norm == "particle"
         for place in range(last + 1):
@@ -166,6 +168,10 @@ class _Writer:
             norm = self._norm(name, place, member)
             if norm and not by_particle:  # goes into the product
                 weight, bias, norm = weight * norm[0], bias * norm[0] + norm[1], None
+            if place == 0 and source is not None and self.config.standardised:  # so does this
+                shift, scale = (self._weight(f"standard_{source}.{part}", member) for part in ("shift", "scale"))
+                weight = weight / scale[:, None]
+                bias = bias - shift @ weight
             if place == last and summed > 1:  # so does the sum
                 x = self.reshape(x, -1, summed * widths[place])
                 weight, bias = np.tile(weight, (summed, 1)), summed * bias
@@ -176,7 +182,8 @@ class _Writer:
                 x = self.node("Add", x, self.constant(norm[1][:, None]))
                 x = self.reshape(x, -1, widths[place + 1])
             if place < last:
-                x = self.node("Relu", x)
+                relu = self.config.activation == "relu"
+                x = self.node("Relu", x) if relu else self.node("Mul", x, self.node("Sigmoid", x))
         return x
 
     def _weight(self, name: str, member: int) -> Array:
@@ -191,11 +198,15 @@ class _Writer:
         scale = weight / np.sqrt(variance + BATCH_NORM_EPSILON)
         return scale, bias - mean * scale
 
-    def _general(self, momenta: str, labels: str, mask: str | None) -> list[str]:
+    def _general(self, momenta: str, labels: str, mask: str | None, flat: str) -> list[str]:
         """Return the sum over the particles of their map, for each member."""
         config = self.config
         read = self.node("Concat", momenta, labels, axis=2) if config.labels else momenta
-        rows = self.reshape(self.narrow(read), -1, 4 + config.labels)
+        if config.particle_features is not None:
+            pair = self._pair(flat)
+            columns = zip(*(pair.particle(name) for name in config.particle_features), strict=True)
+            read = self.node("Concat", *(column.name for muon in columns for column in muon), axis=1)
+        rows = self.reshape(self.narrow(read), -1, config.stacks["particle_map"][0])
         return [self._summed("particle_map", member, rows, config.particles, mask) for member in range(self.members)]
 
     def _summed(self, name: str, member: int, rows: str, count: int, mask: str | None) -> str:
@@ -211,6 +222,9 @@ class _Writer:
         config = self.config
         event = config.event_invariants
         parts = [self.narrow(self._products(flat, event))] if event else []
+        parts += [self.narrow(self._pair(flat).event(name).name) for name in config.invariant_features]
+        if len(parts) > 1:
+            parts = [self.node("Concat", *parts, axis=1)]
         if not config.pair_invariants:
             return parts * self.members
         places = pair_indices(config.particles)
@@ -246,10 +260,14 @@ class _Writer:
         variables = self.config.context_definitions
         if not variables:
             return self.narrow("context")
-        columns = [self._variable(flat, variable) for variable in variables]
+        columns = [
+            self._pair(flat).event(variable.name).name if variable.kind == "pair" else self._variable(flat, variable)
+            for variable in variables
+        ]
         return self.narrow(self.node("Concat", *columns, axis=1) if len(columns) > 1 else columns[0])
 
     def _variable(self, flat: str, variable: ContextVariable) -> str:
+        """Return a context variable that is not one of a muon pair alone."""
         particles = self.config.particles
         if variable.kind == "ht":
             return self._row_sum(self._pt(flat, particles))
@@ -268,6 +286,18 @@ class _Writer:
             return self.node("Sqrt", self.node("Clip", squared, self.constant(0.0, np.float64)))
         floored = self.node("Clip", self._pt(p, 1), self.constant(ETA_FLOOR, np.float64))
         return self._asinh(self.node("Div", self._component(p, 3, 1), floored))
+
+    def _pair(self, flat: str) -> PairQuantities:
+        """Return the conditioned quantities of muon pairs, (N, 1) in float64, once for the whole graph."""
+        if self.pair is None:
+            components = [_Symbol(self, self._component(self._row_of(flat, k), j, 1)) for k in (0, 1) for j in range(4)]
+            self.pair = PairQuantities(components[:4], components[4:], _Symbol.sqrt, _Symbol.log)
+        return self.pair
+
+    def _row_of(self, flat: str, particle: int) -> str:
+        signs = [0] * self.config.particles
+        signs[particle] = 1
+        return self._sums(flat, [tuple(signs)])
 
     def _asinh(self, x: str) -> str:
         """Return sign(x) log(abs(x) + sqrt(x^2 + 1)): the operator of that name is not there for float64."""
@@ -312,3 +342,37 @@ class _Writer:
             return self.node("Add", s, self.node("Mul", w, self.node("Sub", g, s)))
         rest = self.node("Sub", self.constant(1.0), w)
         return self.node("Concat", self.node("Mul", w, g), self.node("Mul", rest, s), axis=1)
+
+
+class _Symbol:
+    """A value of float64 in a graph that is written as it is computed with."""
+
+    def __init__(self, writer: _Writer, name: str) -> None:
+        self.writer, self.name = writer, name
+
+    def _with(self, operator: str, *others: _Symbol | float) -> _Symbol:
+        names = [
+            other.name if isinstance(other, _Symbol) else self.writer.constant(other, np.float64) for other in others
+        ]
+        return _Symbol(self.writer, self.writer.node(operator, self.name, *names))
+
+    def __add__(self, other: _Symbol | float) -> _Symbol:
+        return self._with("Add", other)
+
+    def __sub__(self, other: _Symbol | float) -> _Symbol:
+        return self._with("Sub", other)
+
+    def __mul__(self, other: _Symbol | float) -> _Symbol:
+        return self._with("Mul", other)
+
+    def __truediv__(self, other: _Symbol | float) -> _Symbol:
+        return self._with("Div", other)
+
+    def __abs__(self) -> _Symbol:
+        return self._with("Abs")
+
+    def sqrt(self) -> _Symbol:
+        return self._with("Sqrt")
+
+    def log(self) -> _Symbol:
+        return self._with("Log")

@@ -18,7 +18,8 @@ def train(
     members: Annotated[int | None, typer.Option(help="Networks in the ensemble; 5 by default.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data; 100 by default.")] = None,
     preset: Annotated[
-        Literal["paper", "released", "enlarged"], typer.Option(help="The paper's networks, or the published ones.")
+        Literal["paper", "released", "enlarged", "tuned"],
+        typer.Option(help="The paper's networks, the published ones, or those that come close to the best possible."),
     ] = "paper",
     pooling: Annotated[str | None, typer.Option(help="How a hybrid joins its latents (paper, Appendix C).")] = None,
     latent: Annotated[int | None, typer.Option(help="Width of the latents.")] = None,
@@ -30,6 +31,9 @@ def train(
         str | None, typer.Option(help="'weighted' draws events by weight, 'shuffle' weighs their loss.")
     ] = None,
     precision: Annotated[str | None, typer.Option(help="'float32', or 'bfloat16' for matrix products.")] = None,
+    resmear: Annotated[
+        bool | None, typer.Option("--resmear", help="Smear the training events anew in every epoch.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="'cpu' or 'cuda'.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of initialisation and order; 0 by default.")] = None,
     config: Annotated[
@@ -53,6 +57,7 @@ def train(
         "sampling": sampling,
         "precision": precision,
         "fraction": fraction,
+        "resmear": resmear,
         "device": device,
         "seed": seed,
     }

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.learn.quantities import EVENT, INVARIANTS, PARTICLE
 from zmumu_hybrid.learn.variables import (
     PAIR_INVARIANTS,
     ContextVariable,
@@ -19,10 +20,12 @@ from zmumu_hybrid.learn.variables import (
 )
 
 __all__ = [
+    "ACTIVATIONS",
     "BATCH_NORM_EPSILON",
     "BATCH_NORM_MOMENTUM",
     "MODELS",
     "POOLINGS",
+    "SCHEDULES",
     "ModelConfig",
     "TrainingConfig",
     "from_dict",
@@ -32,6 +35,11 @@ BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.1
 
 MODELS = ("hybrid", "pfn", "invariant")
+ACTIVATIONS = ("relu", "silu")
+SCHEDULES = ("constant", "one-cycle")
+RISE = 0.3
+"""Part of a one-cycle training in which the learning rate rises."""
+
 POOLINGS = ("weighted-sum", "weighted-concatenation", "concatenation-with-weight", "concatenation-with-pt")
 
 Config = TypeVar("Config", "ModelConfig", "TrainingConfig")
@@ -101,6 +109,15 @@ class ModelConfig:
         particle if `context` is 1, else none: they are given with the events.
     classes : int
         1 for one logit, signal against background; K > 1 for the K logits of as many classes.
+    activation : str
+        "relu", or "silu": x times the sigmoid of x.
+    standardised : bool
+        Whether what the stacks read is standardised with mean and standard deviation of the training events.
+    particle_features : tuple of str, optional
+        What the particle map reads of each muon of a pair instead of its four-momentum, by the names in
+        `zmumu_hybrid.learn.quantities`: of the muon, or of the pair.
+    invariant_features : tuple of str
+        Conditioned functions of the pair's mass that join the invariants of the event.
     """
 
     model: str
@@ -124,6 +141,10 @@ class ModelConfig:
     masked: bool = False
     context_variables: tuple[str, ...] | None = None
     classes: int = 1
+    activation: str = "relu"
+    standardised: bool = False
+    particle_features: tuple[str, ...] | None = None
+    invariant_features: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what makes no network; lists of widths become tuples."""
@@ -143,19 +164,26 @@ class ModelConfig:
                 raise ConfigurationError(f"model: {field} must be an integer of at least 1, not {value!r}")
         if not _is_count(self.labels, 0):
             raise ConfigurationError(f"model: labels must be an integer of at least 0, not {self.labels!r}")
-        if not isinstance(self.masked, bool):
-            raise ConfigurationError(f"model: masked must be true or false, not {self.masked!r}")
+        for field in ("masked", "standardised"):
+            if not isinstance(getattr(self, field), bool):
+                raise ConfigurationError(f"model: {field} must be true or false, not {getattr(self, field)!r}")
+        _choice("model", "activation", self.activation, ACTIVATIONS)
         self._check_variables()
 
     def _check_variables(self) -> None:
         """Refuse names that mean nothing for such events, and latents that cannot be joined."""
-        for field in ("invariants", "pair_invariants", "context_variables"):
+        for field in ("invariants", "pair_invariants", "context_variables", "particle_features", "invariant_features"):
             names = getattr(self, field)
             if names is not None and not isinstance(names, (list, tuple)):
                 raise ConfigurationError(f"model: {field} must be a list of names, not {names!r}")
             object.__setattr__(self, field, names if names is None else tuple(names))
         for name in self.pair_invariants:
             _choice("model", "every one of pair_invariants", name, tuple(PAIR_INVARIANTS))
+        for name in self.particle_features or ():
+            _choice("model", "every one of particle_features", name, (*PARTICLE, *EVENT))
+        for name in self.invariant_features:
+            _choice("model", "every one of invariant_features", name, INVARIANTS)
+        self._check_conditioning()
         try:
             read, variables = self.event_invariants, self.context_definitions
         except ConfigurationError as error:
@@ -173,6 +201,17 @@ class ModelConfig:
                 f"model: symmetric_latent must be that of latent ({self.latent}) for a weighted sum, "
                 f"not {self.symmetric_latent}"
             )
+
+    def _check_conditioning(self) -> None:
+        """Refuse quantities of a muon pair, and standardised inputs, for other events."""
+        if self.particle_features == ():
+            raise ConfigurationError("model: particle_features is empty: the particle map has nothing to read")
+        other = self.particles != 2 or self.masked or self.labels > 0 or bool(self.pair_invariants)
+        for field in ("particle_features", "invariant_features", "standardised"):
+            if getattr(self, field) and other:
+                raise ConfigurationError(
+                    f"model: {field} is for a pair of particles without mask, labels and pair_invariants"
+                )
 
     @property
     def event_invariants(self) -> list[Product]:
@@ -215,9 +254,10 @@ class ModelConfig:
         both = self.latent + self.symmetric_width
         pooled = {"weighted-sum": self.latent, "weighted-concatenation": both}.get(self.pooling, both + 1)
         stacks: dict[str, tuple[int, ...]] = {}
-        symmetric = len(self.event_invariants)
+        symmetric = len(self.event_invariants) + len(self.invariant_features)
         if self.model != "invariant":
-            stacks["particle_map"] = (4 + self.labels, *self.particle_map, self.latent)
+            read_of_each = 4 + self.labels if self.particle_features is None else len(self.particle_features)
+            stacks["particle_map"] = (read_of_each, *self.particle_map, self.latent)
         if self.model != "pfn" and self.pair_invariants:
             width = self.latent if self.pair_latent is None else self.pair_latent
             stacks["pair_map"] = (len(self.pair_invariants) + 2 * self.labels, *self.pair_map, width)
@@ -228,6 +268,14 @@ class ModelConfig:
             stacks["gate"] = (self.context, *self.gate, 2)
         read = {"hybrid": pooled, "pfn": self.latent, "invariant": symmetric}[self.model]
         return stacks | {"classifier": (read, *self.classifier, self.classes)}
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """What the stacks that read features read, by their names: "particles", "invariants" or "context"."""
+        sources = {"particle_map": "particles", "invariant_map": "invariants", "gate": "context"}
+        if self.model == "invariant":
+            sources["classifier"] = "invariants"
+        return {stack: source for stack, source in sources.items() if stack in self.stacks}
 
     @property
     def has_gate(self) -> bool:
@@ -278,6 +326,16 @@ class TrainingConfig:
         What every random draw is derived from.
     device : str
         "cpu" or "cuda".
+    schedule : str
+        "constant", or "one-cycle": the learning rate rises to `learning_rate` over the first three tenths of the
+        training and falls to zero along a cosine (Smith, Topin, arXiv:1708.07120).
+    averaging : float
+        Memory of the running mean of the weights, as a part of the training between 0 and 1; what is measured and kept
+        is the mean (Polyak, Juditsky, SIAM J. Control Optim. 30, 838, 1992). 0 keeps the weights themselves.
+    doublings : int
+        How often the batch is doubled, at equal distances, over the training.
+    resmear : bool
+        Whether the training events are smeared anew in every epoch, see `zmumu_hybrid.learn.resmearing`.
     """
 
     members: int = 5
@@ -290,10 +348,14 @@ class TrainingConfig:
     fraction: float = 1.0
     seed: int = 0
     device: str = "cpu"
+    schedule: str = "constant"
+    averaging: float = 0.0
+    doublings: int = 0
+    resmear: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be trained with."""
-        for field, least in (("members", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0)):
+        for field, least in (("members", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0), ("doublings", 0)):
             if not _is_count(getattr(self, field), least):
                 raise ConfigurationError(
                     f"training: {field} must be an integer of at least {least}, not {getattr(self, field)!r}"
@@ -308,10 +370,33 @@ class TrainingConfig:
         _choice("training", "sampling", self.sampling, ("weighted", "shuffle"))
         _choice("training", "precision", self.precision, ("float32", "bfloat16"))
         _choice("training", "device", self.device, ("cpu", "cuda"))
+        _choice("training", "schedule", self.schedule, SCHEDULES)
+        if not (_is_number(self.averaging) and 0 <= self.averaging < 1):
+            raise ConfigurationError(f"training: averaging must lie in 0 <= averaging < 1, not {self.averaging!r}")
+        if not isinstance(self.resmear, bool):
+            raise ConfigurationError(f"training: resmear must be true or false, not {self.resmear!r}")
 
     def rate(self, model: str) -> float:
         """Return the learning rate for a model: the one that was set, or the authors' for this model."""
         return self.learning_rate if self.learning_rate is not None else (1e-6 if model == "invariant" else 1e-5)
+
+    def batch(self, epoch: int) -> int:
+        """Return the number of events in a step of an epoch, counted from 0."""
+        return self.batch_size << (epoch * (self.doublings + 1) // self.epochs)
+
+    def rates(self, model: str, epoch: int, steps: int) -> list[float]:
+        """Return the learning rate of each of the steps of an epoch, counted from 0, by the schedule."""
+        peak = self.rate(model)
+        if self.schedule == "constant":
+            return [peak] * steps
+        done = [(epoch + (step + 0.5) / steps) / self.epochs for step in range(steps)]
+        return [
+            peak * (x / RISE if x < RISE else 0.5 * (1 + math.cos(math.pi * (x - RISE) / (1 - RISE)))) for x in done
+        ]
+
+    def newest(self, steps: int) -> float:
+        """Return the share of the newest weights in the running mean, for epochs of so many steps; 0 for no mean."""
+        return min(1.0, 1 / (self.averaging * self.epochs * steps)) if self.averaging else 0.0
 
 
 def _is_number(value: object) -> bool:

@@ -34,11 +34,17 @@ class Epoch(NamedTuple):
     features : Features
         Each of shape (S, M, B, ...).
     labels, weights : Tensor of float32, shape (S, M, B)
+    rates : sequence of float
+        The learning rate of each step; empty for the same in all, `TrainingConfig.rate`.
+    newest : float
+        The share that the newest weights have in their running mean, see `TrainingConfig.newest`.
     """
 
     features: Features
     labels: Tensor
     weights: Tensor
+    rates: Sequence[float] = ()
+    newest: float = 0.0
 
 
 class Engine:
@@ -59,6 +65,8 @@ class Engine:
         The optimiser's running mean of the gradient and of its square, by the name of the parameter.
     steps : int
         Steps taken so far.
+    result : Network
+        What the training gives: the network, or the running mean of its weights.
     """
 
     def __init__(self, model: ModelConfig, training: TrainingConfig, members: Sequence[int]) -> None:
@@ -69,12 +77,35 @@ class Engine:
         self.first = {name: torch.zeros_like(p) for name, p in self.network.named_parameters()}
         self.second = {name: torch.zeros_like(p) for name, p in self.network.named_parameters()}
         self.steps = 0
+        self.result = self.network
+        if training.averaging:
+            self.result = build(model, len(self.members)).to(training.device)
+            self.result.load_state_dict(self.network.state_dict())
+
+    def standardise(self, features: Features) -> None:
+        """Take the standardisation of the inputs from the training events, where the network has one."""
+        self.network.standardise(features)
+        self.result.standardise(features)
+
+    def rates(self, epoch: Epoch) -> Sequence[float]:
+        """Return the learning rate of each step of an epoch."""
+        return epoch.rates or [self.training.rate(self.network.config.model)] * len(epoch.labels)
+
+    @torch.no_grad()
+    def average(self, newest: float) -> None:
+        """Move the running mean of the weights towards them, at first by more than the share that it has then."""
+        if self.result is not self.network:
+            share = max(newest, 9 / (9 + self.steps))
+            for mean, value in zip(self.result.state_dict().values(), self.network.state_dict().values(), strict=True):
+                mean.lerp_(value, share)
 
     def state(self) -> dict[str, Tensor]:
         """Return everything that training changes, each tensor with the axis of members first. Not copies."""
         weights = {f"weights.{name}": value for name, value in self.network.state_dict().items()}
         first = {f"first.{name}": value for name, value in self.first.items()}
-        return weights | first | {f"second.{name}": value for name, value in self.second.items()}
+        second = {f"second.{name}": value for name, value in self.second.items()}
+        averaged = {} if self.result is self.network else self.result.state_dict()
+        return weights | first | second | {f"averaged.{name}": value for name, value in averaged.items()}
 
     @torch.no_grad()
     def restore(self, state: dict[str, Tensor], places: Sequence[int] | None = None) -> None:
@@ -96,7 +127,7 @@ class Engine:
 
     def logits(self, features: Features) -> NDArray[np.float32]:
         """Return the logits (M, N) of events (N, ...) that all members share, with the statistics of training."""
-        return logits(self.network, features)
+        return logits(self.result, features)
 
 
 def _losses(predicted: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -135,9 +166,10 @@ class BatchedEngine(Engine):
         self.network.train()
         narrow = self.training.precision == "bfloat16"
         total = torch.zeros(len(self.members), device=self.training.device)
-        for step in range(len(epoch.labels)):
+        for step, rate in enumerate(self.rates(epoch)):
             check()
             self._optimizer.zero_grad()
+            self._optimizer.param_groups[0]["lr"] = rate
             features = epoch.features.map(itemgetter(step))
             with torch.autocast(self.training.device, torch.bfloat16, enabled=narrow):
                 predicted = self.network.classify(features)
@@ -145,5 +177,6 @@ class BatchedEngine(Engine):
             loss.sum().backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
             self.steps += 1
+            self.average(epoch.newest)
             total += loss.detach()
         return np.asarray((total / len(epoch.labels)).cpu().numpy(), np.float64)

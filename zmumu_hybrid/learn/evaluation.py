@@ -19,7 +19,7 @@ __all__ = ["evaluate", "measure_ensemble"]
 def measure_ensemble(ensemble: Ensemble, data: str | os.PathLike[str], part: Part) -> list[dict[str, float]]:
     """Return the metrics of every member on one part of a candidate table; see `measures.measure`."""
     table = load(data, part=part)
-    return [measure(logits, table) for logits in ensemble.logits(table.p4, table.pt)]
+    return [measure(logits, table) for logits in ensemble.logits(table.p4, table.context(ensemble.config))]
 
 
 def evaluate(run: str | os.PathLike[str], data: str | os.PathLike[str]) -> dict[str, Any]:

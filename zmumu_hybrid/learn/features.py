@@ -12,9 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from zmumu_hybrid.learn.quantities import PairQuantities
 from zmumu_hybrid.learn.variables import ETA_FLOOR, METRIC, ContextVariable, Product
 
-__all__ = ["Features", "context_of", "invariants_of"]
+__all__ = ["Features", "context_of", "invariants_of", "particles_of"]
 
 
 class Features(NamedTuple):
@@ -23,7 +24,7 @@ class Features(NamedTuple):
     Attributes
     ----------
     particles : Tensor, shape (..., B, n, 4 + L)
-        E, px, py, pz of each particle, in GeV, and its labels.
+        E, px, py, pz of each particle, in GeV, and its labels; or the F conditioned quantities that are read instead.
     invariants : Tensor, shape (..., B, I)
         The Lorentz invariants of the event, see `invariants_of`.
     context : Tensor, shape (..., B, C)
@@ -74,15 +75,30 @@ def invariants_of(p4: Tensor, invariants: Sequence[Product]) -> Tensor:
     return x.sign() * x.abs().log1p()
 
 
+def _pair(p4: Tensor) -> PairQuantities:
+    """Return the conditioned quantities of muon pairs (..., 2, 4), in float64."""
+    plus, minus = (p4.double()[..., place, :].unbind(-1) for place in (0, 1))
+    return PairQuantities(plus, minus, torch.sqrt, torch.log)
+
+
+def particles_of(p4: Tensor, names: Sequence[str]) -> Tensor:
+    """Return conditioned quantities of each muon of pairs (..., 2, 4), shape (..., 2, F); see `quantities.PARTICLE`."""
+    pair = _pair(p4)
+    return torch.stack([torch.stack(pair.particle(name), -1) for name in names], -1)
+
+
 def _metric(p4: Tensor) -> Tensor:
     return torch.tensor(METRIC, dtype=p4.dtype, device=p4.device)
 
 
 def context_of(p4: Tensor, variables: Sequence[ContextVariable]) -> Tensor:
     """Return the context variables, shape (..., C), of momenta (..., n, 4), zero for padding; GeV."""
-    columns = []
+    columns: list[Tensor] = []
+    pair = _pair(p4) if any(variable.kind == "pair" for variable in variables) else None
     for variable in variables:
-        if variable.kind == "ht":
+        if pair is not None and variable.kind == "pair":
+            column = pair.event(variable.name)
+        elif variable.kind == "ht":
             column = torch.hypot(p4[..., 1], p4[..., 2]).sum(-1)
         elif variable.kind == "count":
             column = (p4[..., 0] > 0).sum(-1).to(p4.dtype)

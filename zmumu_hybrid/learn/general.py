@@ -128,15 +128,20 @@ def fit(
     engine = BatchedEngine(model, training, range(training.members))
     given = {name: torch.from_numpy(values) for name, values in sample.inputs(model).items()}
     features = engine.network.features(torch.from_numpy(sample.particles.p4), **given)
+    engine.standardise(features)
     relative = np.ones(len(sample)) if training.sampling == "weighted" else weight / weight.mean()
     targets = [torch.from_numpy(np.asarray(values, np.float32)) for values in (sample.target, relative)]
     with progress(f"training the {model.model}", training.epochs, unit="epochs", enabled=show_progress) as advance:
         for epoch in range(training.epochs):
             orders = [draw_order(_Weighted(weight), training, member, epoch) for member in engine.members]
-            rows = torch.from_numpy(np.stack([order.reshape(-1, training.batch_size) for order in orders], 1))
+            rows = torch.from_numpy(np.stack([order.reshape(-1, training.batch(epoch)) for order in orders], 1))
+            label, share = (values[rows].to(training.device) for values in targets)
             chosen = Epoch(
                 features.map(lambda values: values[rows].to(training.device)),  # noqa: B023
-                *(values[rows].to(training.device) for values in targets),
+                label,
+                share,
+                training.rates(model.model, epoch, len(rows)),
+                training.newest(len(rows)),
             )
             losses = engine.run(chosen, lambda: None)
             if not np.isfinite(losses).all():
@@ -146,7 +151,7 @@ def fit(
         ranges.observables(model, sample.particles.p4, sample.context, sample.particles.mask if model.masked else None)
     )
     data = {"task": "particles", "labels": list(labels), "events": len(sample), "sha256": _checksum(sample)}
-    return Ensemble(engine.network.cpu(), model, training, data, ranges=known)
+    return Ensemble(engine.result.cpu(), model, training, data, ranges=known)
 
 
 def _check(model: ModelConfig, sample: Sample, training: TrainingConfig, labels: tuple[str, ...]) -> None:

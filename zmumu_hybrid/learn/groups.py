@@ -53,7 +53,8 @@ def draw_order(table: Weighted, training: TrainingConfig, member: int, epoch: in
         order = np.minimum(order, count - 1)
     else:
         order = generator.permutation(count)
-    return np.asarray(order[: count // training.batch_size * training.batch_size], np.int64)
+    batch = training.batch(epoch)
+    return np.asarray(order[: count // batch * batch], np.int64)
 
 
 class Group:
@@ -62,8 +63,8 @@ class Group:
     Parameters
     ----------
     engine : Engine
-    sample : Sample
-        The training events.
+    events : callable
+        Returns the training events of an epoch, counted from 0.
     held_out : Sample
         The events on which every epoch is measured.
     path : Path
@@ -86,9 +87,8 @@ class Group:
         If the checkpoint is corrupt or of another training.
     """
 
-    def __init__(self, engine: Engine, sample: Sample, held_out: Sample, path: Path, key: str) -> None:
-        self.engine = engine
-        self.features, self.table = sample
+    def __init__(self, engine: Engine, events: Callable[[int], Sample], held_out: Sample, path: Path, key: str) -> None:
+        self.engine, self.events = engine, events
         self.held_out, self.held_out_table = held_out
         self.path, self.key = path, key
         self.epoch = 0
@@ -142,19 +142,25 @@ class Group:
 
     def _events(self) -> Epoch:
         """Gather the events of the next epoch, in the order of their use."""
-        training = self.engine.training
-        orders = [draw_order(self.table, training, member, self.epoch) for member in self.engine.members]
-        rows = np.stack([order.reshape(-1, training.batch_size) for order in orders], 1)
-        weight = np.ones(len(self.table))
+        training, model = self.engine.training, self.engine.network.config.model
+        features, table = self.events(self.epoch)
+        orders = [draw_order(table, training, member, self.epoch) for member in self.engine.members]
+        rows = np.stack([order.reshape(-1, training.batch(self.epoch)) for order in orders], 1)
+        weight = np.ones(len(table))
         if training.sampling == "shuffle":
-            weight = self.table.weight / self.table.weight.mean()
+            weight = table.weight / table.weight.mean()
         index = torch.from_numpy(rows)
 
         def taken(values: NDArray[np.float64]) -> torch.Tensor:
             return torch.from_numpy(values.astype(np.float32)[rows]).to(training.device)
 
-        features = self.features.map(lambda values: values[index].to(training.device))
-        return Epoch(features, taken(self.table.label), taken(weight))
+        return Epoch(
+            features.map(lambda values: values[index].to(training.device)),
+            taken(table.label),
+            taken(weight),
+            training.rates(model, self.epoch, len(rows)),
+            training.newest(len(rows)),
+        )
 
 
 def run_groups(groups: Sequence[Group], epochs: int, cores: int, report: Callable[[Group], None]) -> None:

@@ -33,6 +33,8 @@ def fold(network: Network) -> Network:
     for source, target in zip(network.children(), bare.children(), strict=True):
         if isinstance(source, Mlp) and isinstance(target, Mlp):
             _fold(source, target)
+        else:
+            target.load_state_dict(source.state_dict())
     return bare.eval()
 
 

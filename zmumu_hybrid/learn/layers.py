@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zmumu_hybrid.learn.configuration import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM
 from zmumu_hybrid.learn.products import affine
 
-__all__ = ["BATCH_NORM_EPSILON", "BATCH_NORM_MOMENTUM", "Mlp", "StackedBatchNorm", "StackedLinear"]
+__all__ = ["BATCH_NORM_EPSILON", "BATCH_NORM_MOMENTUM", "Mlp", "StackedBatchNorm", "StackedLinear", "Standard"]
 
 
 class StackedLinear(nn.Module):
@@ -101,8 +102,40 @@ class StackedBatchNorm(nn.Module):
         return torch.addcmul((self.bias - mean * scale).unsqueeze(1), x, scale.unsqueeze(1))
 
 
+class Standard(nn.Module):
+    """Standardisation of inputs by constants: M times the same, so that members can be taken apart.
+
+    Parameters
+    ----------
+    channels : int
+        Number of quantities.
+    members : int
+        M.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, channels: int, members: int) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.zeros(members, channels))
+        self.register_buffer("scale", torch.ones(members, channels))
+
+    @torch.no_grad()
+    def learn(self, x: Tensor) -> None:
+        """Take mean and standard deviation of x (..., channels); what does not vary keeps its size."""
+        variance, mean = torch.var_mean(x.double().flatten(0, -2), 0, correction=0)
+        self.shift.copy_(mean)
+        self.scale.copy_(torch.where(variance > 0, variance, 1).sqrt())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x of shape (M, ..., channels) less the mean, in units of the standard deviation."""
+        shape = (len(x), *[1] * (x.ndim - 2), -1)
+        return (x - self.shift.view(shape)) / self.scale.view(shape)
+
+
 class Mlp(nn.Module):
-    """Linear layers, each but the last followed by batch normalisation and ReLU.
+    """Linear layers, each but the last followed by batch normalisation and an activation.
 
     Parameters
     ----------
@@ -114,12 +147,20 @@ class Mlp(nn.Module):
         "batch" or "none".
     particles : int, optional
         If given, the normalisation is over this axis of the input instead of over the features.
+    activation : str
+        "relu" or "silu", x times the sigmoid of x.
     """
 
     def __init__(
-        self, widths: Sequence[int], members: int, normalisation: str = "batch", particles: int | None = None
+        self,
+        widths: Sequence[int],
+        members: int,
+        normalisation: str = "batch",
+        particles: int | None = None,
+        activation: str = "relu",
     ) -> None:
         super().__init__()
+        self.relu = activation == "relu"
         self.widths = tuple(widths)
         self.particles = particles
         steps = itertools.pairwise(widths)
@@ -145,11 +186,16 @@ class Mlp(nn.Module):
         counted = None if mask is None else mask.reshape(x.shape[0], -1, 1)
         last = len(self.linears) - 1
         for place, linear in enumerate(self.linears):
-            if self.norms and place < last:
-                x = self._normalise(place, linear(x), counted).relu()
+            if place == last:
+                x = linear(x)
+            elif self.norms:
+                x = self._activate(self._normalise(place, linear(x), counted))
             else:
-                x = linear(x, relu=place < last)
+                x = linear(x, relu=True) if self.relu else self._activate(linear(x))
         return x.reshape(*shape, self.widths[-1])
+
+    def _activate(self, x: Tensor) -> Tensor:
+        return x.relu() if self.relu else functional.silu(x)
 
     def _normalise(self, place: int, x: Tensor, mask: Tensor | None) -> Tensor:
         norm = self.norms[place]

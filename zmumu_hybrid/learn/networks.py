@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from zmumu_hybrid import keys
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.learn.configuration import ModelConfig
-from zmumu_hybrid.learn.features import Features, context_of, invariants_of
-from zmumu_hybrid.learn.layers import Mlp
+from zmumu_hybrid.learn.features import Features, context_of, invariants_of, particles_of
+from zmumu_hybrid.learn.layers import Mlp, Standard
 from zmumu_hybrid.learn.presets import preset
-from zmumu_hybrid.learn.variables import pair_indices
+from zmumu_hybrid.learn.variables import pair_indices, parse_context
 
 __all__ = ["PFN", "Features", "Hybrid", "Invariant", "Network", "build"]
 
@@ -46,7 +46,11 @@ class Network(nn.Module):
         for name, widths in config.stacks.items():
             particles = config.particles if name == "particle_map" else 1
             by_particle = particles > 1 and config.particle_norm == "particle"
-            self.add_module(name, Mlp(widths, members, config.normalisation, particles if by_particle else None))
+            axis = particles if by_particle else None
+            self.add_module(name, Mlp(widths, members, config.normalisation, axis, config.activation))
+        if config.standardised:
+            for stack, source in config.sources.items():
+                self.add_module(f"standard_{source}", Standard(config.stacks[stack][0], members))
 
     def initialise(self, seed: int, members: Sequence[int] | None = None) -> None:
         """Draw the parameters, as torch does for `nn.Linear`, from a generator of each member's own.
@@ -64,6 +68,18 @@ class Network(nn.Module):
             for stack in self.children():
                 if isinstance(stack, Mlp):
                     stack.initialise(place, generator)
+
+    def standardise(self, features: Features) -> None:
+        """Take the standardisation of the inputs from the training events, where the network has one."""
+        for source in self.config.sources.values() if self.config.standardised else ():
+            self.get_submodule(f"standard_{source}").learn(getattr(features, source))  # type: ignore[operator]
+
+    def _standard(self, source: str, x: Tensor) -> Tensor:
+        """Standardise what a stack reads, with its axis of members, where the network does that."""
+        if not self.config.standardised:
+            return x
+        standard: Tensor = self.get_submodule(f"standard_{source}")(x)
+        return standard
 
     @property
     def dtype(self) -> torch.dtype:
@@ -110,9 +126,13 @@ class Network(nn.Module):
             if config.model == "hybrid" and not config.context_definitions:
                 raise InputError(f"the {config.context} context variables of the network are missing")
             context = context_of(p4, config.context_definitions)
+        particles = p4 if labels is None else torch.cat([p4, labels.to(p4.dtype)], -1)
+        if config.particle_features is not None and config.model != "invariant":
+            particles = particles_of(p4, config.particle_features)
+        conditioned = context_of(p4, [parse_context(name, config.particles) for name in config.invariant_features])
         features = Features(
-            p4 if labels is None else torch.cat([p4, labels.to(p4.dtype)], -1),
-            invariants_of(p4, config.event_invariants),
+            particles,
+            torch.cat([invariants_of(p4, config.event_invariants), conditioned.double()], -1),
             context,
             self._pairs(p4, labels),
             mask,
@@ -155,11 +175,12 @@ class Network(nn.Module):
 
     def general(self, features: Features) -> Tensor:
         """Return the general latent g: the sum over the particles of their map, shape (M, B, latent)."""
-        return _sum_of(self.particle_map, features.particles, features.mask, self.members)
+        particles = self._standard("particles", _own(features.particles, self.members, 4))
+        return _sum_of(self.particle_map, particles, features.mask, self.members)
 
     def symmetric(self, features: Features) -> Tensor:
         """Return the invariants of the event and the sum over its pairs of their map, shape (M, B, ...)."""
-        invariants = _own(features.invariants, self.members, 3)
+        invariants = self._standard("invariants", _own(features.invariants, self.members, 3))
         if features.pairs is None:
             return invariants
         mask = features.mask
@@ -237,7 +258,8 @@ class Hybrid(Network):
         """
         if not self.config.has_gate:
             raise ConfigurationError(f"a hybrid with pooling {self.config.pooling!r} has no general weight")
-        return torch.softmax(self.gate(_own(context.to(self.dtype), self.members, 3)), -1)
+        read = self._standard("context", _own(context.to(self.dtype), self.members, 3))
+        return torch.softmax(self.gate(read), -1)
 
     def general_weight(self, context: Tensor) -> Tensor:
         """Return w, the share of the general latent, at a context (..., B, C), shape (M, B)."""

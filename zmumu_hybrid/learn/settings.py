@@ -11,6 +11,7 @@ from typing import Any
 from zmumu_hybrid.errors import ConfigurationError, MissingDependencyError
 from zmumu_hybrid.files import require_file
 from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig, from_dict
+from zmumu_hybrid.learn.presets import TRAININGS
 from zmumu_hybrid.learn.presets import preset as find_preset
 
 __all__ = ["configure", "require_torch"]
@@ -68,7 +69,7 @@ def configure(
         raise ConfigurationError(f"pooling is an option of the hybrid: the {model} has one latent at most")
     return (
         from_dict(ModelConfig, described | changed, where),
-        from_dict(TrainingConfig, tables.get("training", {}) | options, where),
+        from_dict(TrainingConfig, TRAININGS.get(preset, {}) | tables.get("training", {}) | options, where),
     )
 
 

@@ -58,7 +58,9 @@ class SingleEngine(Engine):
         known = model.normalisation == "batch" and model.particle_norm == "feature"
         plain = not (model.masked or model.pair_invariants) and model.classes == 1
         joined = model.symmetric_width == model.latent and (model.context == 1 or model.has_gate)
-        return known and plain and joined and training.device == "cpu"
+        tuned = model.activation != "relu" or model.standardised or model.particle_features is not None
+        steady = training.averaging == 0 and training.doublings == 0
+        return known and plain and joined and steady and not tuned and training.device == "cpu"
 
     @torch.no_grad()
     def _flatten(self) -> dict[Tensor, Tensor]:
@@ -94,12 +96,12 @@ class SingleEngine(Engine):
         inputs = [particles.flatten(1, 2), invariants, context]  # the particles of a batch as rows
         total = 0.0
         with torch.no_grad():
-            for step in range(len(labels)):
+            for step, rate in enumerate(self.rates(epoch)):
                 check()
                 logits = self._forward(*(Matrix.of(values[step]) for values in inputs))
                 total += kernels.binary_cross_entropy(logits.array, labels[step], weights[step], self.gradient.array)
                 self._backward(self.gradient)
-                self._update()
+                self._update(rate)
         return np.array([total / epoch.labels.numel()])
 
     def _forward(self, particles: Matrix, invariants: Matrix, context: Matrix) -> Matrix:
@@ -122,10 +124,10 @@ class SingleEngine(Engine):
                 if name in stacks:
                     stacks[name].backward(part)
 
-    def _update(self) -> None:
+    def _update(self, rate: float) -> None:
         """Take a step of AdamW: the matrices by the type of their gradient, the vectors with the first of them."""
         self.steps += 1
-        rate, (beta1, beta2) = self.training.rate(self.network.config.model), BETAS
+        beta1, beta2 = BETAS
         decay, root = 1 - rate * self.training.weight_decay, 1 / math.sqrt(1 - beta2**self.steps)
         constants = np.array([rate / (1 - beta1**self.steps), decay, beta1, beta2, ADAM_EPSILON, root], np.float32)
         groups: dict[bool, list[tuple[Array, ...]]] = {False: [self.row], True: []}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from zmumu_hybrid import candidates
 from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.learn.configuration import ModelConfig
 from zmumu_hybrid.splitting import subset
 
-__all__ = ["Part", "TrainingTable", "load", "table_path"]
+__all__ = ["Part", "TrainingTable", "load", "read_rows", "table_path"]
 
 Floats = NDArray[np.float64]
 Part = Literal["train", "test", "all"]
@@ -48,6 +50,10 @@ class TrainingTable:
     def __len__(self) -> int:
         """Return the number of rows, N."""
         return len(self.label)
+
+    def context(self, model: ModelConfig) -> Floats | None:
+        """Return the context to hand to a network; None where it computes other variables from the momenta."""
+        return self.pt if model.context_variables is None else None
 
 
 def table_path(data: str | os.PathLike[str]) -> Path:
@@ -86,13 +92,7 @@ def load(
         missing or has no positive total weight, or there are too few rows for a batch.
     """
     path = table_path(data)
-    table = candidates.read(path, [*_IDENTITY, *_OTHERS, *_MOMENTA])
-    _refuse_duplicates(table, path)
-    chosen = {"train": ~table["is_test"], "test": table["is_test"], "all": np.ones(len(table["run"]), bool)}[part]
-    table = {name: values[chosen] for name, values in table.items()}
-    if fraction < 1.0:
-        kept = subset(*(table[name] for name in _IDENTITY), size=float(fraction), seed=seed)
-        table = {name: values[kept] for name, values in table.items()}
+    table = read_rows(path, _MOMENTA, part, fraction, seed)
     usable = {name: np.abs(table[name]) <= np.finfo(np.float32).max for name in ("pt_0", "weight", *_MOMENTA)}
     usable["label"] = np.isin(table["label"], (0, 1))
     for name, good in usable.items():
@@ -118,6 +118,18 @@ def load(
         table["label"].astype(np.float64),
         table["weight"],
     )
+
+
+def read_rows(path: Path, columns: Sequence[str], part: Part, fraction: float = 1.0, seed: int = 0) -> candidates.Table:
+    """Read columns of the rows that `load` takes, with identity, pT of the mu+, weight and side of the split."""
+    table = candidates.read(path, [*_IDENTITY, *_OTHERS, *columns])
+    _refuse_duplicates(table, path)
+    chosen = {"train": ~table["is_test"], "test": table["is_test"], "all": np.ones(len(table["run"]), bool)}[part]
+    table = {name: values[chosen] for name, values in table.items()}
+    if fraction < 1.0:
+        kept = subset(*(table[name] for name in _IDENTITY), size=float(fraction), seed=seed)
+        table = {name: values[kept] for name, values in table.items()}
+    return table
 
 
 def _refuse_duplicates(table: dict[str, NDArray[Any]], path: Path) -> None:

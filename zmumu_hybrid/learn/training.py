@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import MISSING, asdict, dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from zmumu_hybrid.learn.display import live_members
 from zmumu_hybrid.learn.engines import BatchedEngine
 from zmumu_hybrid.learn.groups import Group, Row, Sample, run_groups
 from zmumu_hybrid.learn.measures import METRICS
+from zmumu_hybrid.learn.resmearing import FreshSmearing
 from zmumu_hybrid.learn.single import SingleEngine
 from zmumu_hybrid.learn.tensorboard import event_log, require_tensorboard, write_events
 from zmumu_hybrid.learn.tensors import TrainingTable, load, table_path
@@ -106,7 +108,7 @@ def train(
         If `output` holds another training.
     InputError
         If the table cannot be trained on, see `zmumu_hybrid.learn.tensors.load`; or a weight is negative and events
-        are to be drawn by weight.
+        are to be drawn by weight; or they are to be smeared anew and it is not known how.
     ModelError
         If a checkpoint is corrupt or foreign, or no member has a finite loss.
     MissingDependencyError
@@ -132,12 +134,15 @@ def train(
             "drawn with a probability proportional to it: train with sampling 'shuffle'"
         )
     held_out = load(data, part="test")
+    fresh = FreshSmearing(data, training.fraction, training.seed) if training.resmear else None
     make_directory(run)
     write_config(run, config)
     write_json(run / "ranges.json", ranges.describe(ranges.observables(model, table.p4, table.pt)))
-    groups = _groups(model, training, table, held_out, run, key)
+    groups = _groups(model, training, (table, held_out), fresh, run, key)
     before = torch.get_num_threads()
-    torch.set_num_threads(max(1, cores // len(groups)) if training.device == "cpu" else before)
+    # Sums over several threads are in another order: members that are trained apart must not depend on their number.
+    inner = 1 if model.standardised else max(1, cores // len(groups))
+    torch.set_num_threads(inner if training.device == "cpu" else before)
     try:
         with ExitStack() as stack:
             told = [stack.enter_context(live_members(model.model, groups, training.epochs, enabled=show_progress))]
@@ -201,23 +206,34 @@ def _defaults(kind: type[Any]) -> dict[str, Any]:
 def _groups(
     model: ModelConfig,
     training: TrainingConfig,
-    table: TrainingTable,
-    held_out: TrainingTable,
+    tables: tuple[TrainingTable, TrainingTable],
+    fresh: FreshSmearing | None,
     run: Path,
     key: str,
 ) -> list[Group]:
+    """Return the groups of members, for the tables of the training and of the held-out events."""
     alone = SingleEngine.supports(model, training)
-    companies: list[Sequence[int]] = [[k] for k in range(training.members)] if alone else [range(training.members)]
+    apart = alone or (training.device == "cpu" and model.standardised)
+    companies: list[Sequence[int]] = [[k] for k in range(training.members)] if apart else [range(training.members)]
     kind = SingleEngine if alone else BatchedEngine
     engines = [kind(model, training, members) for members in companies]
 
     def sample(part: TrainingTable) -> Sample:
-        return engines[0].network.features(torch.from_numpy(part.p4), torch.from_numpy(part.pt)), part
+        context = part.context(model)
+        read = engines[0].network.features
+        return read(torch.from_numpy(part.p4), None if context is None else torch.from_numpy(context)), part
 
-    events, others = sample(table), sample(held_out)
+    first, held_out = (sample(table) for table in tables)
+    for engine in engines:
+        engine.standardise(first[0])
+
+    @lru_cache(maxsize=2)  # all groups are at one epoch or at the next
+    def smeared(epoch: int) -> Sample:
+        return first if fresh is None else sample(fresh.epoch(epoch))
+
     folder = run / "checkpoints"
     return [
-        Group(engine, events, others, folder / f"members-{engine.members[0]}.safetensors", key) for engine in engines
+        Group(engine, smeared, held_out, folder / f"members-{engine.members[0]}.safetensors", key) for engine in engines
     ]
 
 
@@ -236,7 +252,7 @@ def _finish(run: Path, key: str, groups: Sequence[Group], started: float) -> Run
     with atomic_path(run / "metrics.parquet") as temporary:
         pq.write_table(pa.table(columns), temporary)
     last = {row["member"]: row for row in rows}
-    states = [group.engine.network.state_dict() for group in groups]
+    states = [group.engine.result.state_dict() for group in groups]
     weights = {name: torch.cat([state[name] for state in states]) for name in states[0]}
     final = list(last.values())
     save_tensors(run / "members.safetensors", weights, {"fingerprint": key, "final": _plain(final), "stopped": stopped})

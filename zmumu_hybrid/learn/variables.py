@@ -7,6 +7,8 @@ A name is a small formula over the particles of an event, counted from 0 ("all" 
     pt(0)  pz(all)  energy(all)  eta(0)  mass(0+1)      of a sum or difference, GeV and 1
     ht  count                                scalar sum of transverse momenta, GeV; number of particles
 
+    log_pt_plus  balanced_peak  ...      of a muon pair, see `zmumu_hybrid.learn.quantities`
+
 A padded particle counts as a momentum of zero. Formulae are parsed, never evaluated; this module knows no torch.
 """
 
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.learn.quantities import EVENT, PairQuantities
 
 __all__ = [
     "CONTEXT_KINDS",
@@ -77,7 +80,7 @@ class ContextVariable:
     ----------
     name : str
     kind : str
-        One of `CONTEXT_KINDS`, "ht" or "count".
+        One of `CONTEXT_KINDS`, "ht", "count", or "pair" for those of `zmumu_hybrid.learn.quantities`.
     signs : tuple of int, one for each particle
         The sign of each momentum in the sum that it is of.
     """
@@ -112,6 +115,10 @@ def parse_invariant(name: object, particles: int) -> Product:
 
 def parse_context(name: object, particles: int) -> ContextVariable:
     """Return the context variable of this name; `ConfigurationError` if there is none."""
+    if name in EVENT and isinstance(name, str):
+        if particles != 2:
+            raise ConfigurationError(f"{name!r} is a quantity of two muons, not of {particles} particles")
+        return ContextVariable(name, "pair", (1, 1))
     found = _CONTEXT.fullmatch(name) if isinstance(name, str) else None
     if found is None or not isinstance(name, str):
         kinds = ", ".join((*(f"{kind}(0)" for kind in CONTEXT_KINDS), *_PLAIN))
@@ -144,6 +151,9 @@ def context_values(p4: Floats, variables: list[ContextVariable]) -> Floats:
             column = np.hypot(p4[..., 1], p4[..., 2]).sum(-1)
         elif variable.kind == "count":
             column = (p4[..., 0] > 0).sum(-1).astype(np.float64)
+        elif variable.kind == "pair":
+            plus, minus = np.moveaxis(p4, (-2, -1), (0, 1))
+            column = PairQuantities(plus, minus, np.sqrt, np.log).event(variable.name)
         else:
             column = _of_momentum(variable.kind, _sums(p4, [variable.signs])[..., 0, :])
         columns.append(column)

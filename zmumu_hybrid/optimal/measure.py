@@ -148,7 +148,7 @@ def limit(
 
 def _measure_anew(sample: Sample, smearing: SmearingConfig, reweighting: Reweighting | None) -> dict[str, Floats]:
     """Return label, mass, weight and pt_0 of `_COPIES` measurements of each pair, one copy after the other."""
-    copies = [resmear(sample, smearing, reweighting, copy) for copy in range(_COPIES)]
+    copies = [resmear(sample, smearing, reweighting, f"limit {copy}") for copy in range(_COPIES)]
     pool = {name: np.concatenate([copy.columns[name] for copy in copies]) for name in ("label", "mass", "weight")}
     return {**pool, "pt_0": np.concatenate([copy.pt_0 for copy in copies])}
 

@@ -137,9 +137,12 @@ def read_settings(data: str | os.PathLike[str], sample: Sample) -> tuple[Smearin
     return smearing, reweighting
 
 
-def resmear(sample: Sample, smearing: SmearingConfig, reweighting: Reweighting | None, copy: int) -> Sample:
-    """Return the pairs measured anew: other draws on the same truth, with the weights that belong to them."""
-    z = draws(sample.identity, smearing, f"limit {copy}")
+def resmear(sample: Sample, smearing: SmearingConfig, reweighting: Reweighting | None, dataset: str) -> Sample:
+    """Return the pairs measured anew: other draws on the same truth, with the weights that belong to them.
+
+    `dataset` is part of the key of the draws.
+    """
+    z = draws(sample.identity, smearing, dataset)
     mass = np.full(len(sample), sample.muon_mass)
     columns = dict(sample.columns)
     smeared = []

@@ -1,0 +1,72 @@
+"""Fresh smearing: the true training pairs measured anew in every epoch.
+
+The smearing is known, so that one true pair stands for all its measurements; a network that never sees the same one
+twice cannot learn them by heart. The draws are keyed (`zmumu_hybrid.keys`): the same seed, event and epoch give the
+same numbers, whatever came before, in whatever order.
+
+The weight goes with the measurement. The background's factor is a function of the measured transverse momentum of the
+mu+, fitted once on the training events as `zmumu process` smeared them. It is part of what the two densities are that
+are to be told apart, and stays as it is; each new measurement is given the factor of its own bin. So the mean over all
+measurements of a pair is what its density asks for, and what is learned is the ratio for the same held-out events.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.learn.tensors import TrainingTable, read_rows, table_path
+from zmumu_hybrid.optimal.sample import Sample, read_settings, resmear
+
+__all__ = ["FreshSmearing"]
+
+_MOMENTA = tuple(f"{name}_{slot}" for slot in (0, 1) for name in ("energy", "px", "py", "pz"))
+
+
+class FreshSmearing:
+    """The training events of a processed sample, each epoch with new draws.
+
+    Parameters
+    ----------
+    data : path
+        Directory of `zmumu process`: its table with the truth, `process.json` with the smearing and `reweighting.json`.
+    fraction : float
+        Part of the training rows, as in `zmumu_hybrid.learn.tensors.load`.
+    seed : int
+        Of that part and of the draws.
+
+    Raises
+    ------
+    InputError, MissingInputError
+        If a file is missing or says something else, or the table is of smeared muons alone.
+    """
+
+    def __init__(self, data: str | os.PathLike[str], fraction: float = 1.0, seed: int = 0) -> None:
+        folder = Path(data)
+        if not folder.is_dir():
+            raise InputError(f"{folder}: to smear anew, name the directory of `zmumu process`, not the table alone")
+        path = table_path(folder)
+        truth = tuple(f"true_{name}" for name in _MOMENTA)
+        columns = read_rows(path, (*_MOMENTA, *truth, "gen_weight", "mass"), "train", fraction, seed)
+        for name in truth:
+            if not np.isfinite(columns[name]).all():
+                raise InputError(f"{path}: {name} is not finite everywhere: the truth is needed to smear anew")
+        squares = [columns["true_energy_0"] ** 2] + [-(columns[f"true_{name}_0"] ** 2) for name in ("px", "py", "pz")]
+        self.sample = Sample(columns, float(np.sqrt(max(np.median(sum(squares)), 0.0))))
+        smearing, self.reweighting = read_settings(folder, self.sample)
+        self.smearing = replace(smearing, seed=seed)
+
+    def epoch(self, number: int) -> TrainingTable:
+        """Return the training events as they are measured in an epoch."""
+        measured = resmear(self.sample, self.smearing, self.reweighting, f"epoch {number}")
+        columns = measured.columns
+        return TrainingTable(
+            np.stack([columns[name] for name in _MOMENTA], 1).reshape(-1, 2, 4),
+            measured.pt_0[:, None],
+            columns["label"].astype(np.float64),
+            columns["weight"],
+        )
