@@ -72,14 +72,14 @@ def reweight(sample: Sample, binning: str) -> Reweighting | None:
 
 def measure(truth: Sample, smearing: SmearingConfig, binning: str, copy: int = 0) -> tuple[Sample, Reweighting | None]:
     """Smear and reweight the events of a sample."""
-    reweighting = reweight(resmear(truth, smearing, None, copy), binning)
-    return resmear(truth, smearing, reweighting, copy), reweighting
+    reweighting = reweight(resmear(truth, smearing, None, f"limit {copy}"), binning)
+    return resmear(truth, smearing, reweighting, f"limit {copy}"), reweighting
 
 
 def invariant_scores(
     learned: Sample, smearing: SmearingConfig, reweighting: Reweighting | None, sample: Sample
 ) -> Floats:
-    copies = [resmear(learned, smearing, reweighting, copy) for copy in range(10, 14)]
+    copies = [resmear(learned, smearing, reweighting, f"limit {copy}") for copy in range(10, 14)]
     mass, weight, signal = (
         np.concatenate(parts)
         for parts in zip(*((c.columns["mass"], c.columns["weight"], c.signal) for c in copies), strict=True)
@@ -152,7 +152,7 @@ def trees(learned: Sample, tried: Sample, classifier: OptimalClassifier) -> None
         label, weight = sample.signal, sample.columns["weight"]
         optimal = replace(classifier, smearing=smearing, reweighting=reweighting).log_ratio(sample.columns)
         best = weighted_auc(optimal, label, weight)
-        copies = [resmear(learned, smearing, reweighting, copy) for copy in range(20, 22)]
+        copies = [resmear(learned, smearing, reweighting, f"limit {copy}") for copy in range(20, 22)]
         model = HistGradientBoostingClassifier(
             max_iter=200, learning_rate=0.08, max_leaf_nodes=48, min_samples_leaf=400, random_state=1
         )

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from learned import same_weights, toy_columns, write
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.learn import TrainingConfig, load_ensemble, preset, train
+from zmumu_hybrid.learn.augmentation import BoostedCopies, boost
 from zmumu_hybrid.learn.engines import BatchedEngine, Epoch
 from zmumu_hybrid.learn.groups import Group
 from zmumu_hybrid.learn.inference import fold
@@ -235,8 +236,46 @@ def test_fresh_smearing_says_what_it_needs(sample: Path, tmp_path: Path) -> None
         ({"averaging": 1.0}, "averaging must lie in 0 <= averaging < 1"),
         ({"doublings": -1}, "doublings must be an integer of at least 0"),
         ({"resmear": "yes"}, "resmear must be true or false"),
+        ({"copies": "all"}, "copies must be one of none, boosted-truth, boosted-measurement"),
+        ({"copies": "boosted-truth", "resmear": True}, "resmear and copies exclude each other"),
     ],
 )
 def test_unusable_settings_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         TrainingConfig(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["boosted-truth", "boosted-measurement"])
+def test_boosted_copies(sample: Path, kind: str) -> None:
+    """Half of the events are copies; before smearing a copy has its event's mass, after smearing another pull."""
+    copies, plain = BoostedCopies(sample, kind, seed=2), load(sample)
+    table = copies.epoch(1)
+    np.testing.assert_array_equal(table.p4, BoostedCopies(sample, kind, seed=2).epoch(1).p4)
+    np.testing.assert_array_equal(table.weight, plain.weight)
+    same = np.isclose(table.p4, plain.p4).all((1, 2))
+    assert same.mean() == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(len(same)))
+    assert not np.array_equal(same, np.isclose(copies.epoch(2).p4, plain.p4).all((1, 2)))
+
+    def mass(p4: np.ndarray) -> np.ndarray:
+        total = p4.sum(1)
+        return np.sqrt(total[:, 0] ** 2 - (total[:, 1:] ** 2).sum(1))
+
+    kept = np.isclose(mass(table.p4), mass(plain.p4), rtol=1e-9)
+    if kind == "boosted-measurement":
+        assert kept.all()
+    else:
+        np.testing.assert_array_equal(kept, same)
+    assert np.isclose(mass(table.p4[:, :1]), 0.1056583745, atol=1e-4).all()
+
+
+def test_boosts_are_lorentz_transformations() -> None:
+    rng = np.random.default_rng(0)
+    direction = rng.normal(size=(20, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    p, q, rapidity = rng.normal(size=(20, 4)), rng.normal(size=(20, 4)), rng.uniform(0, 2, 20)
+    metric = np.array([1.0, -1, -1, -1])
+    a, b = boost(p, direction, rapidity), boost(q, direction, rapidity)
+    np.testing.assert_allclose((a * b * metric).sum(1), (p * q * metric).sum(1), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(boost(a, -direction, rapidity), p, rtol=1e-9, atol=1e-9)
+    rest = np.tile([1.0, 0, 0, 0], (20, 1))
+    np.testing.assert_allclose(boost(rest, direction, rapidity)[:, 1:], np.sinh(rapidity)[:, None] * direction)

@@ -187,7 +187,7 @@ def test_headroom_is_the_share_of_the_way(found: dict[str, Any]) -> None:
 def test_resmearing_draws_anew_from_the_same_truth(study: Path) -> None:
     sample = read_sample(study)
     settings = read_settings(study, sample)
-    first, second, again = (resmear(sample, *settings, copy) for copy in (0, 1, 0))
+    first, second, again = (resmear(sample, *settings, f"limit {copy}") for copy in (0, 1, 0))
     assert not np.any(first.columns["px_0"] == second.columns["px_0"])
     assert np.array_equal(first.columns["mass"], again.columns["mass"])
     assert np.array_equal(first.columns["true_px_0"], sample.columns["true_px_0"])

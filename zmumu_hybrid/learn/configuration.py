@@ -23,6 +23,7 @@ __all__ = [
     "ACTIVATIONS",
     "BATCH_NORM_EPSILON",
     "BATCH_NORM_MOMENTUM",
+    "COPIES",
     "MODELS",
     "POOLINGS",
     "SCHEDULES",
@@ -36,6 +37,7 @@ BATCH_NORM_MOMENTUM = 0.1
 
 MODELS = ("hybrid", "pfn", "invariant")
 ACTIVATIONS = ("relu", "silu")
+COPIES = ("none", "boosted-truth", "boosted-measurement")
 SCHEDULES = ("constant", "one-cycle")
 RISE = 0.3
 """Part of a one-cycle training in which the learning rate rises."""
@@ -336,6 +338,9 @@ class TrainingConfig:
         How often the batch is doubled, at equal distances, over the training.
     resmear : bool
         Whether the training events are smeared anew in every epoch, see `zmumu_hybrid.learn.resmearing`.
+    copies : str
+        Data augmentation: "boosted-truth" or "boosted-measurement" replaces half of the events of every epoch by
+        Lorentz-boosted copies, see `zmumu_hybrid.learn.augmentation`; "none" does not.
     """
 
     members: int = 5
@@ -352,6 +357,7 @@ class TrainingConfig:
     averaging: float = 0.0
     doublings: int = 0
     resmear: bool = False
+    copies: str = "none"
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be trained with."""
@@ -373,6 +379,9 @@ class TrainingConfig:
         _choice("training", "schedule", self.schedule, SCHEDULES)
         if not (_is_number(self.averaging) and 0 <= self.averaging < 1):
             raise ConfigurationError(f"training: averaging must lie in 0 <= averaging < 1, not {self.averaging!r}")
+        _choice("training", "copies", self.copies, COPIES)
+        if self.resmear and self.copies != "none":
+            raise ConfigurationError("training: resmear and copies exclude each other")
         if not isinstance(self.resmear, bool):
             raise ConfigurationError(f"training: resmear must be true or false, not {self.resmear!r}")
 

@@ -21,8 +21,10 @@ import numpy as np
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.learn.tensors import TrainingTable, read_rows, table_path
 from zmumu_hybrid.optimal.sample import Sample, read_settings, resmear
+from zmumu_hybrid.reweighting import Reweighting
+from zmumu_hybrid.smearing import SmearingConfig
 
-__all__ = ["FreshSmearing"]
+__all__ = ["FreshSmearing", "as_table", "read_truth"]
 
 _MOMENTA = tuple(f"{name}_{slot}" for slot in (0, 1) for name in ("energy", "px", "py", "pz"))
 
@@ -46,27 +48,45 @@ class FreshSmearing:
     """
 
     def __init__(self, data: str | os.PathLike[str], fraction: float = 1.0, seed: int = 0) -> None:
-        folder = Path(data)
-        if not folder.is_dir():
-            raise InputError(f"{folder}: to smear anew, name the directory of `zmumu process`, not the table alone")
-        path = table_path(folder)
-        truth = tuple(f"true_{name}" for name in _MOMENTA)
-        columns = read_rows(path, (*_MOMENTA, *truth, "gen_weight", "mass"), "train", fraction, seed)
-        for name in truth:
-            if not np.isfinite(columns[name]).all():
-                raise InputError(f"{path}: {name} is not finite everywhere: the truth is needed to smear anew")
-        squares = [columns["true_energy_0"] ** 2] + [-(columns[f"true_{name}_0"] ** 2) for name in ("px", "py", "pz")]
-        self.sample = Sample(columns, float(np.sqrt(max(np.median(sum(squares)), 0.0))))
-        smearing, self.reweighting = read_settings(folder, self.sample)
+        self.sample, smearing, self.reweighting = read_truth(data, fraction, seed)
         self.smearing = replace(smearing, seed=seed)
 
     def epoch(self, number: int) -> TrainingTable:
         """Return the training events as they are measured in an epoch."""
-        measured = resmear(self.sample, self.smearing, self.reweighting, f"epoch {number}")
-        columns = measured.columns
-        return TrainingTable(
-            np.stack([columns[name] for name in _MOMENTA], 1).reshape(-1, 2, 4),
-            measured.pt_0[:, None],
-            columns["label"].astype(np.float64),
-            columns["weight"],
-        )
+        return as_table(resmear(self.sample, self.smearing, self.reweighting, f"epoch {number}"))
+
+
+def read_truth(
+    data: str | os.PathLike[str], fraction: float = 1.0, seed: int = 0
+) -> tuple[Sample, SmearingConfig, Reweighting | None]:
+    """Return the training events of a directory of `zmumu process` with their truth, and how they were measured.
+
+    Raises
+    ------
+    InputError, MissingInputError
+        See `FreshSmearing`.
+    """
+    folder = Path(data)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: to smear anew, name the directory of `zmumu process`, not the table alone")
+    path = table_path(folder)
+    truth = tuple(f"true_{name}" for name in _MOMENTA)
+    columns = read_rows(path, (*_MOMENTA, *truth, "gen_weight", "mass"), "train", fraction, seed)
+    for name in truth:
+        if not np.isfinite(columns[name]).all():
+            raise InputError(f"{path}: {name} is not finite everywhere: the truth is needed to smear anew")
+    squares = [columns["true_energy_0"] ** 2] + [-(columns[f"true_{name}_0"] ** 2) for name in ("px", "py", "pz")]
+    sample = Sample(columns, float(np.sqrt(max(np.median(sum(squares)), 0.0))))
+    smearing, reweighting = read_settings(folder, sample)
+    return sample, smearing, reweighting
+
+
+def as_table(sample: Sample) -> TrainingTable:
+    """Return measured pairs as networks see them."""
+    columns = sample.columns
+    return TrainingTable(
+        np.stack([columns[name] for name in _MOMENTA], 1).reshape(-1, 2, 4),
+        sample.pt_0[:, None],
+        columns["label"].astype(np.float64),
+        columns["weight"],
+    )

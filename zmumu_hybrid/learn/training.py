@@ -26,6 +26,7 @@ from zmumu_hybrid import provenance
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
 from zmumu_hybrid.files import atomic_path, make_directory, sha256, write_json
 from zmumu_hybrid.learn import ranges
+from zmumu_hybrid.learn.augmentation import BoostedCopies
 from zmumu_hybrid.learn.checkpoints import fingerprint, load_tensors, read_config, save_tensors, write_config
 from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
 from zmumu_hybrid.learn.display import live_members
@@ -134,7 +135,11 @@ def train(
             "drawn with a probability proportional to it: train with sampling 'shuffle'"
         )
     held_out = load(data, part="test")
-    fresh = FreshSmearing(data, training.fraction, training.seed) if training.resmear else None
+    fresh: FreshSmearing | BoostedCopies | None = None
+    if training.resmear:
+        fresh = FreshSmearing(data, training.fraction, training.seed)
+    elif training.copies != "none":
+        fresh = BoostedCopies(data, training.copies, training.fraction, training.seed)
     make_directory(run)
     write_config(run, config)
     write_json(run / "ranges.json", ranges.describe(ranges.observables(model, table.p4, table.pt)))
@@ -207,7 +212,7 @@ def _groups(
     model: ModelConfig,
     training: TrainingConfig,
     tables: tuple[TrainingTable, TrainingTable],
-    fresh: FreshSmearing | None,
+    fresh: FreshSmearing | BoostedCopies | None,
     run: Path,
     key: str,
 ) -> list[Group]:
