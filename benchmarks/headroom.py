@@ -1,12 +1,12 @@
 """How close networks come to the best possible.
 
-`python benchmarks/headroom.py STUDY OUTPUT.json [--large DIR] [--runs FOLDER] [--only WORD ...]`
+`python benchmarks/headroom.py STUDY OUTPUT.json [--large DIR] [--runs FOLDER] [--only PATTERN ...]`
 
 STUDY is the folder of `zmumu reproduce --scale full`, of which the samples, the limit and the paper's networks are
 taken; DIR has the same for 1,000,000 training events (`docs/optimal.md` says how to make it). Every case is trained
 once, into FOLDER or the folder `headroom` beside OUTPUT.json, and scored on all events of the evaluation sample. The
-same command goes on where it was interrupted; with WORDs it does the cases that have one in their name, and adds them
-to what OUTPUT.json holds.
+same command goes on where it was interrupted; with PATTERNs it does the cases whose names match one, and adds them to
+what OUTPUT.json holds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--large", type=Path)
     parser.add_argument("--runs", type=Path)
-    parser.add_argument("--only", nargs="*", default=[""])
+    parser.add_argument("--only", nargs="*", default=["*"])
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     folder = options.runs or options.output.parent / "headroom"
@@ -191,7 +192,7 @@ def main() -> None:
     for model, events, found in of_the_paper(options.study):
         keep("paper", model, events, found, f"paper-{model}-{events}")
     for case in cases():
-        if any(word in case.name for word in options.only) and (case.events != LARGEST or options.large):
+        if any(fnmatch(case.name, pattern) for pattern in options.only) and (case.events != LARGEST or options.large):
             root = options.large if case.events == LARGEST else options.study
             keep(case.approach, case.model, case.events, reach(case, root, folder, options.threads), case.name)
 

@@ -16,6 +16,7 @@ from zmumu_hybrid.plots import (
     pt_reweighting,
     style,
     symmetry_factor,
+    training_events,
 )
 from zmumu_hybrid.plots.data import Binned, binned, curves
 
@@ -31,12 +32,18 @@ def figures(models, fractions, histograms):
     poolings = dict(zip(style.POOLINGS, [*models.values(), models["hybrid"]], strict=True))
     before, after, true, smeared = histograms.values()
     events = histograms["pt_after"].project("pt")
+    counted = [
+        {"member": t["member"], "events": 80_000 * np.asarray(t["fraction"]), "auc": t["auc"]}
+        for t in fractions.values()
+    ]
+    approaches = {model: dict(zip(training_events.LOOKS, counted, strict=False)) for model in ("hybrid", "pfn")}
     return {
         "pt_reweighting": (2, lambda *a, **k: pt_reweighting.draw(before, after, *a, **k)),
         "mass_slices": (2, lambda *a, **k: mass_slices.draw(true, smeared, *a, **k)),
         "learning_curves": (2, lambda *a, **k: learning_curves.draw(models, models, *a, **limits, **k)),
         "symmetry_factor": (1, lambda *a, **k: symmetry_factor.draw(PT, WEIGHTS, *a, events=events, **k)),
         "data_fraction": (1, lambda *a, **k: data_fraction.draw(fractions, *a, events=80_000, **limits, **k)),
+        "training_events": (2, lambda *a, **k: training_events.draw(approaches, *a, **limits, **k)),
         "enlarged_hybrid": (1, lambda *a, **k: enlarged_hybrid.draw(models, *a, **limits, **k)),
         "pooling_variants": (1, lambda *a, **k: pooling_variants.draw(poolings, *a, **limits, **k)),
     }
@@ -48,6 +55,7 @@ NAMES = [
     "learning_curves",
     "symmetry_factor",
     "data_fraction",
+    "training_events",
     "enlarged_hybrid",
     "pooling_variants",
 ]
