@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zmumu_hybrid.plots import style
 from zmumu_hybrid.plots.bands import Limit, draw_bands
@@ -58,7 +58,7 @@ def draw(
     InputError
         If a table has no such column, or two rows for one member and number of events.
     """
-    artists = {}
+    artists: dict[str, Any] = {}
     with style.canvas(axes, len(models), size=(9.0, 1.0 + 6.5 * len(models))) as panels:
         for panel, (model, approaches) in zip(panels, models.items(), strict=True):
             panel.set_xscale("log")

@@ -32,10 +32,7 @@ def figures(models, fractions, histograms):
     poolings = dict(zip(style.POOLINGS, [*models.values(), models["hybrid"]], strict=True))
     before, after, true, smeared = histograms.values()
     events = histograms["pt_after"].project("pt")
-    counted = [
-        {"member": t["member"], "events": 80_000 * np.asarray(t["fraction"]), "auc": t["auc"]}
-        for t in fractions.values()
-    ]
+    counted = [{**table, "events": 80_000 * np.asarray(table["fraction"])} for table in fractions.values()]
     approaches = {model: dict(zip(training_events.LOOKS, counted, strict=False)) for model in ("hybrid", "pfn")}
     return {
         "pt_reweighting": (2, lambda *a, **k: pt_reweighting.draw(before, after, *a, **k)),

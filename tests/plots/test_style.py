@@ -14,10 +14,13 @@ from zmumu_hybrid.plots import learning_curves, style
 
 
 def test_importing_the_figures_loads_no_matplotlib():
-    names = "architecture data_fraction enlarged_hybrid learning_curves mass_slices pooling_variants pt_reweighting"
+    names = (
+        "architecture data_fraction enlarged_hybrid learning_curves mass_slices pooling_variants pt_reweighting "
+        "symmetry_factor training_events"
+    )
     code = (
         "import importlib, sys\n"
-        f"for name in '{names} symmetry_factor training_events'.split(): importlib.import_module('zmumu_hybrid.plots.' + name)\n"
+        f"for name in '{names}'.split(): importlib.import_module('zmumu_hybrid.plots.' + name)\n"
         "sys.exit(any(name in sys.modules for name in ('matplotlib', 'mplhep', 'hist', 'torch')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
