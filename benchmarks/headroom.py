@@ -6,163 +6,35 @@ STUDY is the folder of `zmumu reproduce --scale full`, of which the samples, the
 taken; DIR has the same for 1,000,000 training events (`docs/optimal.md` says how to make it). Every case is trained
 once, into FOLDER or the folder `headroom` beside OUTPUT.json, and scored on all events of the evaluation sample. The
 same command goes on where it was interrupted; with PATTERNs it does the cases whose names match one, and adds them to
-what OUTPUT.json holds.
+what OUTPUT.json holds. The figure lies beside it.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from zmumu_hybrid.files import read_json, write_json
-from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
-from zmumu_hybrid.learn.ensemble import load_ensemble
-from zmumu_hybrid.learn.evaluation import measure_ensemble
-from zmumu_hybrid.learn.presets import preset
-from zmumu_hybrid.learn.settings import configure
-from zmumu_hybrid.learn.training import train
-from zmumu_hybrid.optimal import headroom
-
-SMALL, LARGE, LARGEST = 16_000, 80_000, 1_000_000
-FRACTIONS = {SMALL: 0.2, LARGE: 1.0, LARGEST: 1.0}
-FRESH = {"resmear": True}
-EPOCHS = {SMALL: (20, 50), LARGE: (10, 40), LARGEST: (5, 10)}
-"""Of the tuned networks, trained on one measurement of each event and with fresh ones."""
+from zmumu_hybrid.plots import style, training_events
+from zmumu_hybrid.study.approaches import LARGE, LARGEST, cases, of_the_paper, reach, summarise, tables
 
 
-@dataclass(frozen=True)
-class Case:
-    """An ensemble to train: what it is an example of, the model, training events, and what is changed of `tuned`."""
-
-    approach: str
-    model: str
-    events: int
-    network: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    members: int = 5
-
-    @property
-    def name(self) -> str:
-        """Return the name of its folder."""
-        words = self.approach.replace(",", "").replace(" ", "-")
-        return f"{words}-{self.model}-{self.events}"
-
-    def describe(self) -> tuple[ModelConfig, TrainingConfig]:
-        """Return the network and how it is trained."""
-        once, fresh = EPOCHS[self.events]
-        settings = {"epochs": fresh if self.training.get("resmear") else once, "fraction": FRACTIONS[self.events]}
-        if self.events == LARGEST:
-            settings["doublings"] = 2
-        model, training = configure(self.model, "tuned", {"members": self.members})
-        return replace(model, **self.network), replace(training, **settings, **self.training)
-
-
-def momenta(model: str) -> dict[str, Any]:
-    """Return what makes a tuned network read the paper's inputs, standardised."""
-    plain = preset(model)
-    names = ("particle_features", "invariant_features", "invariants", "context_variables", "context")
-    return {name: getattr(plain, name) for name in names}
-
-
-def without(*words: str) -> dict[str, Any]:
-    """Return the inputs of the tuned hybrid without those whose name has one of the words."""
-    tuned = preset("hybrid", "tuned")
-    kept = {
-        name: tuple(each for each in getattr(tuned, name) if not any(word in each for word in words))
-        for name in ("particle_features", "context_variables")
-    }
-    return {**kept, "context": len(kept["context_variables"])}
-
-
-BALANCED = ("balanced", "response", "rapidity", "edge")
-PAPER_LIKE = {**momenta("hybrid"), "standardised": False, "activation": "relu", "normalisation": "batch"}
-STEADY = {"averaging": 0.0, "doublings": 0}
-STEPS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "+ one-cycle rate to 5e-3, 256 events a step": (PAPER_LIKE, STEADY),
-    "+ standardised inputs, SiLU, no BatchNorm": (momenta("hybrid"), STEADY),
-    "+ running mean of the weights, doubled batch": (momenta("hybrid"), {}),
-    "+ conditioned inputs, both pT in the symmetry factor": (without(*BALANCED), {}),
-    "+ balanced pair": (without("edge"), {}),
-    "+ edge of the acceptance (tuned)": ({}, {}),
-    "tuned, constant rate of 1e-3": ({}, {"schedule": "constant", "learning_rate": 1e-3}),
-    "tuned, no running mean": ({}, {"averaging": 0.0}),
-    "tuned, batches of 256 throughout": ({}, {"doublings": 0}),
-    "tuned, ReLU": ({"activation": "relu"}, {}),
-    "tuned, symmetry factor of one log pT": ({"context_variables": ("log_pt_plus",), "context": 1}, {}),
-    "tuned, no charge": (without("charge"), {}),
-    "tuned, no Jacobian peak": (without("peak_pt"), {}),
-}
-"""The ablation: what each step adds to the one before, and what the tuned network is without one of them."""
-
-
-def cases() -> Iterator[Case]:
-    for model in ("hybrid", "pfn", "invariant"):
-        for events in (SMALL, LARGE):
-            yield Case("tuned", model, events)
-            yield Case("tuned fresh", model, events, training=FRESH)
-    yield Case("tuned fresh", "hybrid", LARGEST, training=FRESH)
-    for (step, (network, training)), events in itertools.product(STEPS.items(), (SMALL, LARGE)):
-        yield Case(f"ablation {step}", "hybrid", events, network, training, members=2)
-    for model, events in itertools.product(("hybrid", "pfn"), (SMALL, LARGE)):
-        more = {"epochs": 30 if events == SMALL else 15}
-        for approach, copies in (
-            ("momenta", {}),
-            ("momenta fresh", FRESH),
-            ("momenta boosted truth", {"copies": "boosted-truth"}),
-            ("momenta boosted measurement", {"copies": "boosted-measurement"}),
-        ):
-            yield Case(approach, model, events, momenta(model), {**copies, **more}, members=2)
-
-
-def reach(case: Case, root: Path, folder: Path, threads: int | None) -> dict[str, Any]:
-    """Train and score a case, or read what was found before."""
-    found = folder / case.name / "headroom.json"
-    if not found.exists():
-        limit = read_json(root / "limit.json")
-        model, training = case.describe()
-        summary = train(model, root / "study", folder / case.name, training, threads=threads)
-        aucs = [row["auc"] for row in measure_ensemble(load_ensemble(folder / case.name), root / "evaluation", "all")]
-        reached = [headroom(auc, limit) for auc in aucs]
-        write_json(
-            found,
-            {
-                "auc": aucs,
-                "headroom": reached,
-                "seconds": round(summary.seconds, 1),
-                "epochs": training.epochs,
-                "seed": training.seed,
-            },
-        )
-    result: dict[str, Any] = read_json(found)
-    return result
-
-
-def of_the_paper(root: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """Yield model, training events and results of the study's own trainings."""
-    limit = read_json(root / "limit.json")
-    for path in sorted((root / "stages").glob("train-*.json")):
-        dataset, _, model = path.stem.removeprefix("train-").rpartition("-")
-        fraction = {"small": "0.2", "large": "1"}.get(dataset, dataset.removeprefix("fraction-"))
-        record = read_json(path)
-        if model in ("hybrid", "pfn", "invariant") and fraction.replace(".", "").isdigit() and record["result"]:
-            aucs = record["result"]["auc"]
-            shares = [headroom(auc, limit) for auc in aucs]
-            yield model, round(float(fraction) * LARGE), {"auc": aucs, "headroom": shares, "seconds": record["seconds"]}
-
-
-def summarise(shares: Sequence[float]) -> dict[str, float | None]:
-    spread = round(float(np.std(shares, ddof=1)), 4) if len(shares) > 1 else None
-    return {"mean": round(float(np.mean(shares)), 4), "std": spread}
+def draw(results: dict[str, Any], path: Path) -> None:
+    """Draw AUC against training events for every approach."""
+    limit = results["limits"][str(LARGE)]
+    drawing = training_events.draw(
+        tables(results, ("hybrid", "pfn"), limit),
+        optimal=(limit["auc"], limit["uncertainty"]),
+        ceiling=(limit["invariant_ceiling"], limit["invariant_ceiling_uncertainty"]),
+        note="independent events; one draw per muon, pz held, width 0.1; mean and standard deviation over members",
+    )
+    style.save(drawing.figure, path)
 
 
 def main() -> None:
+    """Train, score and write what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", type=Path)
     parser.add_argument("output", type=Path)
@@ -195,6 +67,7 @@ def main() -> None:
         if any(fnmatch(case.name, pattern) for pattern in options.only) and (case.events != LARGEST or options.large):
             root = options.large if case.events == LARGEST else options.study
             keep(case.approach, case.model, case.events, reach(case, root, folder, options.threads), case.name)
+    draw(results, options.output.parent / "optimal")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,216 @@
+"""How close networks come to the best possible: the tuned ones, step by step, and rivals that augment the data.
+
+Every case is an ensemble that is trained on the study sample and scored on the evaluation sample; headroom is its place
+between the invariant ceiling and the optimal AUC (`zmumu_hybrid.optimal`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zmumu_hybrid.files import read_json, write_json
+from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
+from zmumu_hybrid.learn.presets import preset
+from zmumu_hybrid.learn.settings import configure
+from zmumu_hybrid.optimal import headroom
+
+__all__ = ["LARGE", "LARGEST", "SMALL", "STEPS", "Case", "cases", "of_the_paper", "reach", "summarise", "tables"]
+
+SMALL, LARGE, LARGEST = 16_000, 80_000, 1_000_000
+FRACTIONS = {SMALL: 0.2, LARGE: 1.0, LARGEST: 1.0}
+FRESH = {"resmear": True}
+EPOCHS = {SMALL: (20, 50), LARGE: (10, 40), LARGEST: (5, 10)}
+"""Of the tuned networks, trained on one measurement of each event and with fresh ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An ensemble to train.
+
+    Attributes
+    ----------
+    approach : str
+        What it is an example of; cases of one approach differ in model and events.
+    model : str
+        "hybrid", "pfn" or "invariant".
+    events : int
+        Training events, about.
+    network, training : mapping
+        What is other than in the preset `tuned`, fields of `ModelConfig` and `TrainingConfig`.
+    members : int
+        Of the ensemble.
+    """
+
+    approach: str
+    model: str
+    events: int
+    network: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    members: int = 5
+
+    @property
+    def name(self) -> str:
+        """Return the name of its folder."""
+        words = self.approach.replace(",", "").replace(" ", "-")
+        return f"{words}-{self.model}-{self.events}"
+
+    def describe(self) -> tuple[ModelConfig, TrainingConfig]:
+        """Return the network and how it is trained."""
+        once, fresh = EPOCHS[self.events]
+        settings: dict[str, Any] = {
+            "epochs": fresh if self.training.get("resmear") else once,
+            "fraction": FRACTIONS[self.events],
+        }
+        if self.events == LARGEST:
+            settings["doublings"] = 2
+        model, training = configure(self.model, "tuned", {"members": self.members})
+        return replace(model, **self.network), replace(training, **(settings | dict(self.training)))
+
+
+def momenta(model: str) -> dict[str, Any]:
+    """Return what makes a tuned network read the paper's inputs, standardised."""
+    plain = preset(model)
+    names = ("particle_features", "invariant_features", "invariants", "context_variables", "context")
+    return {name: getattr(plain, name) for name in names}
+
+
+def without(*words: str) -> dict[str, Any]:
+    """Return the inputs of the tuned hybrid without those whose name has one of the words."""
+    tuned = preset("hybrid", "tuned")
+    kept = {
+        name: tuple(each for each in getattr(tuned, name) if not any(word in each for word in words))
+        for name in ("particle_features", "context_variables")
+    }
+    return {**kept, "context": len(kept["context_variables"])}
+
+
+BALANCED = ("balanced", "response", "rapidity", "edge")
+PAPER_LIKE = {**momenta("hybrid"), "standardised": False, "activation": "relu", "normalisation": "batch"}
+STEADY = {"averaging": 0.0, "doublings": 0}
+STEPS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "+ one-cycle rate to 5e-3, 256 events a step": (PAPER_LIKE, STEADY),
+    "+ standardised inputs, SiLU, no BatchNorm": (momenta("hybrid"), STEADY),
+    "+ running mean of the weights, doubled batch": (momenta("hybrid"), {}),
+    "+ conditioned inputs, both pT in the symmetry factor": (without(*BALANCED), {}),
+    "+ balanced pair": (without("edge"), {}),
+    "+ edge of the acceptance (tuned)": ({}, {}),
+    "tuned, constant rate of 1e-3": ({}, {"schedule": "constant", "learning_rate": 1e-3}),
+    "tuned, no running mean": ({}, {"averaging": 0.0}),
+    "tuned, batches of 256 throughout": ({}, {"doublings": 0}),
+    "tuned, ReLU": ({"activation": "relu"}, {}),
+    "tuned, symmetry factor of one log pT": ({"context_variables": ("log_pt_plus",), "context": 1}, {}),
+    "tuned, no charge": (without("charge"), {}),
+    "tuned, no Jacobian peak": (without("peak_pt"), {}),
+}
+"""The ablation: what each step adds to the one before, and what the tuned network is without one of them."""
+
+
+def cases() -> Iterator[Case]:
+    """Yield every case: the tuned networks, the ablation, and the rivals that augment the data."""
+    for model in ("hybrid", "pfn", "invariant"):
+        for events in (SMALL, LARGE):
+            yield Case("tuned", model, events)
+            yield Case("tuned fresh", model, events, training=FRESH)
+    yield Case("tuned fresh", "hybrid", LARGEST, training=FRESH)
+    for (step, (network, training)), events in itertools.product(STEPS.items(), (SMALL, LARGE)):
+        yield Case(f"ablation {step}", "hybrid", events, network, training, members=2)
+    for model, events in itertools.product(("hybrid", "pfn"), (SMALL, LARGE)):
+        more = {"epochs": 20 if events == SMALL else 10}
+        for approach, copies in (
+            ("momenta", {}),
+            ("momenta fresh", FRESH),
+            ("momenta boosted truth", {"copies": "boosted-truth"}),
+            ("momenta boosted measurement", {"copies": "boosted-measurement"}),
+        ):
+            yield Case(approach, model, events, momenta(model), {**copies, **more}, members=2)
+
+
+def reach(case: Case, root: Path, folder: Path, threads: int | None = None) -> dict[str, Any]:
+    """Train a case into `folder` and score it, or read what was found before.
+
+    Parameters
+    ----------
+    case : Case
+    root : Path
+        Holds the directories `study` and `evaluation` of `zmumu process`, and `limit.json`.
+    folder : Path
+        Gets a folder for the case.
+    threads : int, optional
+        Cores to use; by default all.
+
+    Returns
+    -------
+    dict
+        "auc" and "headroom" of every member on the evaluation sample, "seconds" of the training, "epochs", "seed".
+    """
+    from zmumu_hybrid.learn.ensemble import load_ensemble
+    from zmumu_hybrid.learn.evaluation import measure_ensemble
+    from zmumu_hybrid.learn.training import train
+
+    found = folder / case.name / "headroom.json"
+    if not found.exists():
+        limit = read_json(root / "limit.json")
+        model, training = case.describe()
+        summary = train(model, root / "study", folder / case.name, training, threads=threads)
+        aucs = [row["auc"] for row in measure_ensemble(load_ensemble(folder / case.name), root / "evaluation", "all")]
+        reached = [headroom(auc, limit) for auc in aucs]
+        write_json(
+            found,
+            {
+                "auc": aucs,
+                "headroom": reached,
+                "seconds": round(summary.seconds, 1),
+                "epochs": training.epochs,
+                "seed": training.seed,
+            },
+        )
+    result: dict[str, Any] = read_json(found)
+    return result
+
+
+def of_the_paper(root: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Yield model, training events and results of the study's own trainings."""
+    limit = read_json(root / "limit.json")
+    for path in sorted((root / "stages").glob("train-*.json")):
+        dataset, _, model = path.stem.removeprefix("train-").rpartition("-")
+        fraction = {"small": "0.2", "large": "1"}.get(dataset, dataset.removeprefix("fraction-"))
+        record = read_json(path)
+        if model in ("hybrid", "pfn", "invariant") and fraction.replace(".", "").isdigit() and record["result"]:
+            aucs = record["result"]["auc"]
+            shares = [headroom(auc, limit) for auc in aucs]
+            yield model, round(float(fraction) * LARGE), {"auc": aucs, "headroom": shares, "seconds": record["seconds"]}
+
+
+def summarise(shares: Sequence[float]) -> dict[str, float | None]:
+    """Return mean and standard deviation over the members."""
+    spread = round(float(np.std(shares, ddof=1)), 4) if len(shares) > 1 else None
+    return {"mean": round(float(np.mean(shares)), 4), "std": spread}
+
+
+def tables(results: Mapping[str, Any], models: Sequence[str], limit: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return for each model and approach the table that `zmumu_hybrid.plots.training_events` draws.
+
+    The AUC is the one that the headroom stands for at the limits given: those of another training sample, and so
+    another reweighting, are a little different.
+    """
+    found: dict[str, dict[str, Any]] = {model: {} for model in models}
+    span = limit["auc"] - limit["invariant_ceiling"]
+    for name, run in results["runs"].items():
+        approach, model, events = name.rsplit("-", 2)
+        approach = approach.replace("-", " ")
+        if model not in found or approach.startswith("ablation"):
+            continue
+        table = found[model].setdefault(approach, {"member": [], "events": [], "headroom": []})
+        table["member"] += range(len(run["headroom"]))
+        table["events"] += [int(events)] * len(run["headroom"])
+        table["headroom"] += run["headroom"]
+    for table in itertools.chain.from_iterable(each.values() for each in found.values()):
+        table |= {column: np.array(values) for column, values in table.items()}
+        table["auc"] = limit["invariant_ceiling"] + span * table["headroom"]
+    return found
