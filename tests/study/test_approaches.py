@@ -10,7 +10,18 @@ import pytest
 from learned import toy_columns, write
 from zmumu_hybrid.learn.presets import preset
 from zmumu_hybrid.plots import training_events
-from zmumu_hybrid.study.approaches import LARGE, LARGEST, SMALL, STEPS, Case, cases, reach, summarise, tables
+from zmumu_hybrid.study.approaches import (
+    LARGE,
+    LARGEST,
+    SMALL,
+    STEPS,
+    Case,
+    cases,
+    of_the_paper,
+    reach,
+    summarise,
+    tables,
+)
 
 LIMIT = {"auc": 0.8, "invariant_ceiling": 0.7}
 
@@ -68,3 +79,15 @@ def test_a_case_is_trained_once_and_drawn(tmp_path: Path) -> None:
 def test_spread_needs_two_members() -> None:
     assert summarise([0.5]) == {"mean": 0.5, "std": None}
     assert summarise([0.4, 0.6]) == {"mean": 0.5, "std": pytest.approx(0.1414)}
+
+
+def test_the_papers_networks_are_those_of_the_study(tmp_path: Path) -> None:
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "limit.json").write_text(json.dumps(LIMIT))
+    for name in ("small-pfn", "fraction-0.3-hybrid", "small-hybrid-concatenation-with-pt", "large-enlarged"):
+        (tmp_path / "stages" / f"score-{name}.json").write_text(json.dumps({"result": {"auc": [0.75, 0.8]}}))
+        (tmp_path / "stages" / f"train-{name}.json").write_text(json.dumps({"seconds": 7.0}))
+    found = list(of_the_paper(tmp_path))
+    assert [(model, events) for model, events, _ in found] == [("hybrid", 24_000), ("pfn", SMALL)]
+    assert found[0][2]["headroom"] == pytest.approx([0.5, 1.0])
+    assert found[0][2]["seconds"] == 7

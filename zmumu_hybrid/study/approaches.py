@@ -19,6 +19,7 @@ from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
 from zmumu_hybrid.learn.presets import preset
 from zmumu_hybrid.learn.settings import configure
 from zmumu_hybrid.optimal import headroom
+from zmumu_hybrid.study.trainings import MODELS
 
 __all__ = ["LARGE", "LARGEST", "SMALL", "STEPS", "Case", "cases", "of_the_paper", "reach", "summarise", "tables"]
 
@@ -113,7 +114,7 @@ STEPS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 def cases() -> Iterator[Case]:
     """Yield every case: the tuned networks, the ablation, and the rivals that augment the data."""
-    for model in ("hybrid", "pfn", "invariant"):
+    for model in MODELS:
         for events in (SMALL, LARGE):
             yield Case("tuned", model, events)
             yield Case("tuned fresh", model, events, training=FRESH)
@@ -175,16 +176,16 @@ def reach(case: Case, root: Path, folder: Path, threads: int | None = None) -> d
 
 
 def of_the_paper(root: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """Yield model, training events and results of the study's own trainings."""
+    """Yield model, training events and results of the study's own trainings that are scored: the preset `paper`."""
     limit = read_json(root / "limit.json")
-    for path in sorted((root / "stages").glob("train-*.json")):
-        dataset, _, model = path.stem.removeprefix("train-").rpartition("-")
+    for path in sorted((root / "stages").glob("score-*.json")):
+        dataset, _, model = path.stem.removeprefix("score-").rpartition("-")
         fraction = {"small": "0.2", "large": "1"}.get(dataset, dataset.removeprefix("fraction-"))
-        record = read_json(path)
-        if model in ("hybrid", "pfn", "invariant") and fraction.replace(".", "").isdigit() and record["result"]:
-            aucs = record["result"]["auc"]
+        if model in MODELS and fraction.replace(".", "").isdigit():
+            aucs = read_json(path)["result"]["auc"]
+            seconds = read_json(path.with_name(path.name.replace("score-", "train-", 1)))["seconds"]
             shares = [headroom(auc, limit) for auc in aucs]
-            yield model, round(float(fraction) * LARGE), {"auc": aucs, "headroom": shares, "seconds": record["seconds"]}
+            yield model, round(float(fraction) * LARGE), {"auc": aucs, "headroom": shares, "seconds": seconds}
 
 
 def summarise(shares: Sequence[float]) -> dict[str, float | None]:
