@@ -17,7 +17,7 @@ NOMINAL = "nominal"
 SYSTEMATICS = {
     "width": "the width of the smearing, up and down by its uncertainty",
     "off": "no smearing at all: a comparison, not an uncertainty of the fit",
-    "reweighting": "the pT reweighting of the background, up: applied twice, down: not applied",
+    "reweighting": "the factors of the pT reweighting of the background, to a power above and below 1: their shape",
 }
 """What can be varied, and how."""
 
@@ -46,24 +46,26 @@ class Systematics:
         Of `SYSTEMATICS`.
     width_uncertainty : float
         Relative uncertainty of the width of the smearing.
+    reweighting_uncertainty : float
+        How much more, or less, of the reweighting is applied: the powers of its factors are 1 plus and minus this.
 
     Raises
     ------
     ConfigurationError
-        If a name is unknown or given twice, or the uncertainty is not a number above 0 and below 1.
+        If a name is unknown or given twice, or an uncertainty is not a number above 0 and below 1.
     """
 
     names: tuple[str, ...] = tuple(SYSTEMATICS)
     width_uncertainty: float = 0.1
+    reweighting_uncertainty: float = 0.2
 
     def __post_init__(self) -> None:
         require_known(self.names, SYSTEMATICS, "systematic")
         if len(set(self.names)) != len(self.names):
             raise ConfigurationError(f"systematics {', '.join(self.names)}: name each once")
-        if not (np.isfinite(self.width_uncertainty) and 0 < self.width_uncertainty < 1):
-            raise ConfigurationError(
-                f"uncertainty of the width {self.width_uncertainty}: must be above 0 and below 1, relative to the width"
-            )
+        for name in ("width", "reweighting"):
+            if not (np.isfinite(value := getattr(self, f"{name}_uncertainty")) and 0 < value < 1):
+                raise ConfigurationError(f"uncertainty of the {name} {value}: must be above 0 and below 1, relative")
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -75,6 +77,11 @@ class Systematics:
         """The categories up and down of each systematic that is an uncertainty of the fit."""
         pairs = {name: _CATEGORIES[name] for name in self.names}
         return {name: (pair[0], pair[1]) for name, pair in pairs.items() if len(pair) == 2}
+
+    @property
+    def shapes(self) -> tuple[str, ...]:
+        """The categories that change weights: their normalisation has an uncertainty of its own."""
+        return _CATEGORIES["reweighting"]
 
     def smearings(self, nominal: SmearingConfig) -> dict[str, SmearingConfig]:
         """Return how muons are smeared in the nominal case and in each variation of it, always with the same draws."""

@@ -8,7 +8,20 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from zmumu_hybrid.cli import apply, convert, evaluate, generate, limit, plot, process, reproduce, scan, smearing, train
+from zmumu_hybrid.cli import (
+    analyse,
+    apply,
+    convert,
+    evaluate,
+    generate,
+    limit,
+    plot,
+    process,
+    reproduce,
+    scan,
+    smearing,
+    train,
+)
 from zmumu_hybrid.cli.options import ManyValues
 from zmumu_hybrid.errors import ZmumuError
 
@@ -64,6 +77,7 @@ app.command("reproduce")(reproduce.reproduce)
 app.command("smearing", cls=ManyValues)(smearing.smearing)
 app.command("export")(apply.export)
 app.command("apply", cls=ManyValues)(apply.apply)
+app.command("analyse", cls=ManyValues)(analyse.analyse)
 
 
 def main() -> None:
