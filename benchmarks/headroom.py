@@ -17,20 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid.files import read_json, write_json
-from zmumu_hybrid.plots import style, training_events
-from zmumu_hybrid.study.approaches import LARGE, LARGEST, cases, of_the_paper, reach, summarise, tables
+from zmumu_hybrid.study.approaches import LARGE, LARGEST, cases, draw, enter, of_the_paper, reach
 
-
-def draw(results: dict[str, Any], path: Path) -> None:
-    """Draw AUC against training events for every approach."""
-    limit = results["limits"][str(LARGE)]
-    drawing = training_events.draw(
-        tables(results, ("hybrid", "pfn"), limit),
-        optimal=(limit["auc"], limit["uncertainty"]),
-        ceiling=(limit["invariant_ceiling"], limit["invariant_ceiling_uncertainty"]),
-        note="independent events; one draw per muon, pz held, width 0.1; mean and standard deviation over members",
-    )
-    style.save(drawing.figure, path)
+NOTE = "independent events; one draw per muon, pz held, width 0.1; mean and standard deviation over members"
 
 
 def main() -> None:
@@ -44,30 +33,22 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     folder = options.runs or options.output.parent / "headroom"
-    results: dict[str, Any] = {"headroom": {}, "ablation": {}, "runs": {}}
-    if options.output.exists():
-        results |= read_json(options.output)
-    results["limits"] = {str(LARGE): read_json(options.study / "limit.json")}
+    results: dict[str, Any] = read_json(options.output) if options.output.exists() else {}
+    results.setdefault("limits", {})[str(LARGE)] = read_json(options.study / "limit.json")
     if options.large:
         results["limits"][str(LARGEST)] = read_json(options.large / "limit.json")
-
-    def keep(approach: str, model: str, events: int, found: dict[str, Any], name: str) -> None:
-        share = summarise(found["headroom"])
-        if approach.startswith("ablation "):
-            results["ablation"].setdefault(approach.removeprefix("ablation "), {})[str(events)] = share
-        else:
-            results["headroom"].setdefault(approach, {}).setdefault(model, {})[str(events)] = share
-        results["runs"][name] = found
-        write_json(options.output, results)
-        print(f"{approach:58} {model:10} {events:>9,} {share['mean']:7.3f} {found['seconds']:8.0f} s", flush=True)
-
     for model, events, found in of_the_paper(options.study):
-        keep("paper", model, events, found, f"paper-{model}-{events}")
+        enter(results, "paper", model, events, found)
     for case in cases():
         if any(fnmatch(case.name, pattern) for pattern in options.only) and (case.events != LARGEST or options.large):
             root = options.large if case.events == LARGEST else options.study
-            keep(case.approach, case.model, case.events, reach(case, root, folder, options.threads), case.name)
-    draw(results, options.output.parent / "optimal")
+            found = reach(case, root, folder, threads=options.threads)
+            enter(results, case.approach, case.model, case.events, found)
+            write_json(options.output, results)
+            mean = sum(found["headroom"]) / len(found["headroom"])
+            print(f"{case.name:72} {mean:7.3f} {found['seconds']:8.0f} s", flush=True)
+    write_json(options.output, results)
+    draw(results, results["limits"][str(LARGE)], options.output.with_suffix(""), NOTE)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def test_a_case_is_trained_once_and_drawn(tmp_path: Path) -> None:
         "momenta boosted truth", "hybrid", SMALL, small, {"copies": "boosted-truth", "fraction": 1.0}, members=2
     )
     case = replace(case, training={**case.training, "epochs": 1, "batch_size": 32})
-    found = reach(case, tmp_path, tmp_path / "runs", 1)
+    found = reach(case, tmp_path, tmp_path / "runs", threads=1)
     assert (found["epochs"], len(found["auc"])) == (1, 2)
     assert found["headroom"] == pytest.approx([(auc - 0.7) / 0.1 for auc in found["auc"]])
     kept = tmp_path / "runs" / case.name / "headroom.json"

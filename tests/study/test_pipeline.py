@@ -47,6 +47,10 @@ def test_a_study_ends_with_a_report_and_is_not_repeated(tmp_path: Path) -> None:
     assert summary["limit"]["invariant_ceiling"] < summary["limit"]["auc"]
     assert set(summary["conditions"]) == {"replica-1", "as-released"}
     assert summary["conditions"]["as-released"]["limit"]["auc"] < summary["limit"]["auc"]
+    optimal = json.loads((tmp_path / "optimal.json").read_text())
+    assert set(optimal["headroom"]) == {"paper", "tuned", "tuned fresh"}
+    assert len(optimal["runs"]["tuned-fresh-hybrid-16000"]["auc"]) == 2
+    assert (tmp_path / "figures" / "approaches.png").read_bytes().startswith(b"\x89PNG")
     assert {len(claim["data_sets"]) for claim in summary["claims"]} == {2}
     page = (tmp_path / "claims.md").read_text(encoding="utf-8")
     assert all(claim["text"] in page for claim in summary["claims"])

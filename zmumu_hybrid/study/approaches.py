@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,13 +21,40 @@ from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
 from zmumu_hybrid.learn.presets import preset
 from zmumu_hybrid.learn.settings import configure
 from zmumu_hybrid.optimal import headroom
+from zmumu_hybrid.study.leaks import refuse_leaks
 from zmumu_hybrid.study.trainings import MODELS
 
-__all__ = ["LARGE", "LARGEST", "SMALL", "STEPS", "Case", "cases", "of_the_paper", "reach", "summarise", "tables"]
+if TYPE_CHECKING:
+    from zmumu_hybrid.study.journal import Journal
+    from zmumu_hybrid.study.pipeline import Branch
+
+__all__ = [
+    "LARGE",
+    "LARGEST",
+    "PLANS",
+    "SMALL",
+    "STEPS",
+    "Case",
+    "cases",
+    "compare",
+    "draw",
+    "enter",
+    "of_the_paper",
+    "reach",
+    "summarise",
+    "tables",
+]
 
 SMALL, LARGE, LARGEST = 16_000, 80_000, 1_000_000
 FRACTIONS = {SMALL: 0.2, LARGE: 1.0, LARGEST: 1.0}
 FRESH = {"resmear": True}
+ABLATION = "ablation "
+PLANS = {
+    "quick": ("tuned-hybrid-16000", "tuned-fresh-hybrid-16000"),
+    "full": ("tuned-*-16000", "tuned-*-80000", "momenta-*", "ablation-*"),
+}
+"""Names of the cases that a study has, by its scale."""
+
 EPOCHS = {SMALL: (20, 50), LARGE: (10, 40), LARGEST: (5, 10)}
 """Of the tuned networks, trained on one measurement of each event and with fresh ones."""
 
@@ -58,8 +87,7 @@ class Case:
     @property
     def name(self) -> str:
         """Return the name of its folder."""
-        words = self.approach.replace(",", "").replace(" ", "-")
-        return f"{words}-{self.model}-{self.events}"
+        return f"{_plain(self.approach)}-{self.model}-{self.events}"
 
     def describe(self) -> tuple[ModelConfig, TrainingConfig]:
         """Return the network and how it is trained."""
@@ -72,6 +100,10 @@ class Case:
             settings["doublings"] = 2
         model, training = configure(self.model, "tuned", {"members": self.members})
         return replace(model, **self.network), replace(training, **(settings | dict(self.training)))
+
+
+def _plain(approach: str) -> str:
+    return approach.replace(",", "").replace(" ", "-")
 
 
 def momenta(model: str) -> dict[str, Any]:
@@ -120,7 +152,7 @@ def cases() -> Iterator[Case]:
             yield Case("tuned fresh", model, events, training=FRESH)
     yield Case("tuned fresh", "hybrid", LARGEST, training=FRESH)
     for (step, (network, training)), events in itertools.product(STEPS.items(), (SMALL, LARGE)):
-        yield Case(f"ablation {step}", "hybrid", events, network, training, members=2)
+        yield Case(f"{ABLATION}{step}", "hybrid", events, network, training, members=2)
     for model, events in itertools.product(("hybrid", "pfn"), (SMALL, LARGE)):
         more = {"epochs": 20 if events == SMALL else 10}
         for approach, copies in (
@@ -132,7 +164,7 @@ def cases() -> Iterator[Case]:
             yield Case(approach, model, events, momenta(model), {**copies, **more}, members=2)
 
 
-def reach(case: Case, root: Path, folder: Path, threads: int | None = None) -> dict[str, Any]:
+def reach(case: Case, root: Path, folder: Path, *, seed: int = 0, threads: int | None = None) -> dict[str, Any]:
     """Train a case into `folder` and score it, or read what was found before.
 
     Parameters
@@ -142,13 +174,16 @@ def reach(case: Case, root: Path, folder: Path, threads: int | None = None) -> d
         Holds the directories `study` and `evaluation` of `zmumu process`, and `limit.json`.
     folder : Path
         Gets a folder for the case.
+    seed : int
+        Of the training.
     threads : int, optional
         Cores to use; by default all.
 
     Returns
     -------
     dict
-        "auc" and "headroom" of every member on the evaluation sample, "seconds" of the training, "epochs", "seed".
+        "auc" and "headroom" of every member on the evaluation sample, "held_out", its AUC on the held-out events, the
+        mean statistical "..._uncertainty" of both; "seconds" of the training, "epochs", "seed".
     """
     from zmumu_hybrid.learn.ensemble import load_ensemble
     from zmumu_hybrid.learn.evaluation import measure_ensemble
@@ -158,19 +193,20 @@ def reach(case: Case, root: Path, folder: Path, threads: int | None = None) -> d
     if not found.exists():
         limit = read_json(root / "limit.json")
         model, training = case.describe()
-        summary = train(model, root / "study", folder / case.name, training, threads=threads)
-        aucs = [row["auc"] for row in measure_ensemble(load_ensemble(folder / case.name), root / "evaluation", "all")]
-        reached = [headroom(auc, limit) for auc in aucs]
-        write_json(
-            found,
-            {
-                "auc": aucs,
-                "headroom": reached,
-                "seconds": round(summary.seconds, 1),
-                "epochs": training.epochs,
-                "seed": training.seed,
-            },
-        )
+        summary = train(model, root / "study", folder / case.name, replace(training, seed=seed), threads=threads)
+        measured = measure_ensemble(load_ensemble(folder / case.name), root / "evaluation", "all")
+        aucs = [row["auc"] for row in measured]
+        content = {
+            "auc": aucs,
+            "headroom": [headroom(auc, limit) for auc in aucs],
+            "auc_uncertainty": float(np.mean([row["auc_uncertainty"] for row in measured])),
+            "held_out": [row["auc"] for row in summary.final],
+            "held_out_uncertainty": float(np.mean([row["auc_uncertainty"] for row in summary.final])),
+            "seconds": round(summary.seconds, 1),
+            "epochs": training.epochs,
+            "seed": seed,
+        }
+        write_json(found, content)
     result: dict[str, Any] = read_json(found)
     return result
 
@@ -205,7 +241,7 @@ def tables(results: Mapping[str, Any], models: Sequence[str], limit: Mapping[str
     for name, run in results["runs"].items():
         approach, model, events = name.rsplit("-", 2)
         approach = approach.replace("-", " ")
-        if model not in found or approach.startswith("ablation"):
+        if model not in found or approach.startswith(ABLATION):
             continue
         table = found[model].setdefault(approach, {"member": [], "events": [], "headroom": []})
         table["member"] += range(len(run["headroom"]))
@@ -215,3 +251,72 @@ def tables(results: Mapping[str, Any], models: Sequence[str], limit: Mapping[str
         table |= {column: np.array(values) for column, values in table.items()}
         table["auc"] = limit["invariant_ceiling"] + span * table["headroom"]
     return found
+
+
+def enter(results: dict[str, Any], approach: str, model: str, events: int, found: Mapping[str, Any]) -> None:
+    """Put what a case has reached into the results: headroom by approach, model and events, or the ablation's table."""
+    share = summarise(found["headroom"])
+    if approach.startswith(ABLATION):
+        results.setdefault("ablation", {}).setdefault(approach.removeprefix(ABLATION), {})[str(events)] = share
+    else:
+        results.setdefault("headroom", {}).setdefault(approach, {}).setdefault(model, {})[str(events)] = share
+    results.setdefault("runs", {})[f"{_plain(approach)}-{model}-{events}"] = dict(found)
+
+
+def draw(results: Mapping[str, Any], limit: Mapping[str, Any], path: Path, note: str) -> list[Path]:
+    """Draw AUC against training events for every approach, as PNG and PDF."""
+    from zmumu_hybrid.plots import style, training_events
+
+    drawing = training_events.draw(
+        tables(results, ("hybrid", "pfn"), limit),
+        optimal=(limit["auc"], limit["uncertainty"]),
+        ceiling=(limit["invariant_ceiling"], limit["invariant_ceiling_uncertainty"]),
+        note=note,
+    )
+    return list(style.save(drawing.figure, path))
+
+
+def compare(branch: Branch, journal: Journal) -> dict[str, Any]:
+    """Train and score the approaches that a study of this scale compares, and draw them: a stage for each.
+
+    Returns
+    -------
+    dict
+        "headroom" by approach, model and training events, each with "mean" and "std"; "ablation"; "runs"; "limits". It
+        is also written to `optimal.json`, beside `figures/approaches.png`.
+
+    Raises
+    ------
+    LeakError
+        If a network does better than is possible.
+    """
+    study, results = branch.study, dict[str, Any]()
+    seed, limit = branch.seed("study"), read_json(branch.path("limit.json"))
+    chosen = [case for case in cases() if any(fnmatch(case.name, each) for each in PLANS.get(study.scale.name, ()))]
+    needs = ["process-study", "process-evaluation", "limit"]
+    for case in (replace(case, members=min(case.members, study.scale.members)) for case in chosen):
+        found = journal.do(
+            f"approach-{case.name}",
+            partial(reach, case, study.root, study.root / "approaches", seed=seed),
+            settings={**asdict(case), "seed": seed},
+            outputs=[f"approaches/{case.name}/{name}" for name in ("members.safetensors", "headroom.json")],
+            needs=needs,
+        )
+        refuse_leaks({case.name: found}, limit)
+        enter(results, case.approach, case.model, case.events, found)
+
+    def finish() -> dict[str, Any]:
+        for model, events, found in of_the_paper(study.root):
+            enter(results, "paper", model, events, found)
+        write_json(study.root / "optimal.json", {**results, "limits": {str(LARGE): limit}})
+        draw(results, limit, study.root / "figures" / "approaches", f"{study.scale.name} scale, seed {study.seed}")
+        return {}
+
+    journal.do(
+        "approaches",
+        finish,
+        settings={},
+        outputs=["optimal.json", "figures/approaches.png", "figures/approaches.pdf"],
+        needs=[*needs, *(name for name in journal.records if name.startswith(("approach-", "score-")))],
+    )
+    return results

@@ -314,6 +314,7 @@ def reproduce(
     LeakError
         If a network does better than is possible.
     """
+    from zmumu_hybrid.study.approaches import compare
     from zmumu_hybrid.study.claims_page import write_claims
     from zmumu_hybrid.study.figures import TITLES
     from zmumu_hybrid.study.report import write_report
@@ -337,6 +338,7 @@ def reproduce(
         outputs=[f"figures/figure-{name}.{suffix}" for name in TITLES for suffix in ("png", "pdf")],
         needs=["process-study", "limit", *(f"score-{training.name}" for training in paper.scores)],
     )
+    compare(branches[0], journal)
     inputs = list(describe_inputs(branches, journal))
     seeds = {branch.stage(sample): branch.seed(sample) for branch in branches for sample in SAMPLES}
     summary = collect(study.root, study.scale, seeds, journal, outcomes, inputs, figures)
