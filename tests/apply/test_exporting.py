@@ -9,7 +9,7 @@ import pytest
 from models import HYBRID, SETS, ensemble_of, muon_pairs
 
 from learned import toy_columns, write
-from zmumu_hybrid.apply import Discriminant, export
+from zmumu_hybrid.apply import Discriminant, export, exporting
 from zmumu_hybrid.apply.exporting import TOLERANCE, to_model
 from zmumu_hybrid.apply.graph import inputs_of, outputs_of
 from zmumu_hybrid.errors import InputError, ModelError
@@ -76,6 +76,12 @@ def test_a_model_that_differs_is_not_written(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Ensemble, "scores", lambda *given, **more: right(*given, **more) + 2e-5)
     with pytest.raises(ModelError, match="the exported model's score differs from that of torch by 2e-05: not written"):
         to_model(ensemble)
+
+
+def test_no_more_is_asked_than_single_precision_can_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "TOLERANCE", 0.0)
+    check = to_model(ensemble_of(HYBRID)).card.check
+    assert 0 < check["score"] < 1e-6
 
 
 def test_the_card_of_a_run_travels_with_its_model(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ Floats = NDArray[np.float64]
 SAMPLES = ("signal", "background")
 
 LEAST_KNOWN = 0.3
-"""Bins are merged until their expectation is known to this relative uncertainty, from the simulated events."""
+LEAST_EXPECTED = 5.0
+"""Bins are merged until they are expected to hold as many pairs, known to this relative uncertainty from simulation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def merged_bins(samples: list[tuple[Floats, Floats]]) -> NDArray[np.int64]:
     for end in range(1, bins + 1):
         values = [float(value[start:end].sum()) for value, _ in samples]
         variance = sum(float(squares[start:end].sum()) for _, squares in samples)
-        if min(values) >= 0 and sum(values) > 0 and variance <= (LEAST_KNOWN * sum(values)) ** 2:
+        if min(values) >= 0 and sum(values) >= LEAST_EXPECTED and variance <= (LEAST_KNOWN * sum(values)) ** 2:
             starts.append(end)
             start = end
     kept = starts[:-1] if len(starts) > 1 else starts
