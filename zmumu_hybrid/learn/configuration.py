@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.learn.quantities import EVENT, INVARIANTS, PARTICLE
+from zmumu_hybrid.learn.regimen import TrainingConfig, choose, is_count
 from zmumu_hybrid.learn.variables import (
     PAIR_INVARIANTS,
     ContextVariable,
@@ -23,10 +23,8 @@ __all__ = [
     "ACTIVATIONS",
     "BATCH_NORM_EPSILON",
     "BATCH_NORM_MOMENTUM",
-    "COPIES",
     "MODELS",
     "POOLINGS",
-    "SCHEDULES",
     "ModelConfig",
     "TrainingConfig",
     "from_dict",
@@ -37,23 +35,10 @@ BATCH_NORM_MOMENTUM = 0.1
 
 MODELS = ("hybrid", "pfn", "invariant")
 ACTIVATIONS = ("relu", "silu")
-COPIES = ("none", "boosted-truth", "boosted-measurement")
-SCHEDULES = ("constant", "one-cycle")
-RISE = 0.3
-"""Part of a one-cycle training in which the learning rate rises."""
 
 POOLINGS = ("weighted-sum", "weighted-concatenation", "concatenation-with-weight", "concatenation-with-pt")
 
 Config = TypeVar("Config", "ModelConfig", "TrainingConfig")
-
-
-def _choice(owner: str, field: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigurationError(f"{owner}: {field} must be one of {', '.join(allowed)}, not {value!r}")
-
-
-def _is_count(value: object, least: int = 1) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -150,26 +135,26 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Refuse what makes no network; lists of widths become tuples."""
-        _choice("model", "model", self.model, MODELS)
-        _choice("model", "pooling", self.pooling, POOLINGS)
-        _choice("model", "normalisation", self.normalisation, ("batch", "none"))
-        _choice("model", "particle_norm", self.particle_norm, ("feature", "particle"))
-        _choice("model", "squared_norm", self.squared_norm, ("total", "difference"))
+        choose("model", "model", self.model, MODELS)
+        choose("model", "pooling", self.pooling, POOLINGS)
+        choose("model", "normalisation", self.normalisation, ("batch", "none"))
+        choose("model", "particle_norm", self.particle_norm, ("feature", "particle"))
+        choose("model", "squared_norm", self.squared_norm, ("total", "difference"))
         for field in ("particle_map", "invariant_map", "gate", "classifier", "pair_map"):
             widths = getattr(self, field)
-            if not isinstance(widths, (list, tuple)) or not all(_is_count(width) for width in widths):
+            if not isinstance(widths, (list, tuple)) or not all(is_count(width) for width in widths):
                 raise ConfigurationError(f"model: {field} must be a list of widths of at least 1, not {widths!r}")
             object.__setattr__(self, field, tuple(widths))
         for field in ("latent", "particles", "context", "classes", "pair_latent", "symmetric_latent"):
             value = getattr(self, field)
-            if not _is_count(value) and not (value is None and field.endswith("_latent")):
+            if not is_count(value) and not (value is None and field.endswith("_latent")):
                 raise ConfigurationError(f"model: {field} must be an integer of at least 1, not {value!r}")
-        if not _is_count(self.labels, 0):
+        if not is_count(self.labels, 0):
             raise ConfigurationError(f"model: labels must be an integer of at least 0, not {self.labels!r}")
         for field in ("masked", "standardised"):
             if not isinstance(getattr(self, field), bool):
                 raise ConfigurationError(f"model: {field} must be true or false, not {getattr(self, field)!r}")
-        _choice("model", "activation", self.activation, ACTIVATIONS)
+        choose("model", "activation", self.activation, ACTIVATIONS)
         self._check_variables()
 
     def _check_variables(self) -> None:
@@ -180,11 +165,11 @@ class ModelConfig:
                 raise ConfigurationError(f"model: {field} must be a list of names, not {names!r}")
             object.__setattr__(self, field, names if names is None else tuple(names))
         for name in self.pair_invariants:
-            _choice("model", "every one of pair_invariants", name, tuple(PAIR_INVARIANTS))
+            choose("model", "every one of pair_invariants", name, tuple(PAIR_INVARIANTS))
         for name in self.particle_features or ():
-            _choice("model", "every one of particle_features", name, (*PARTICLE, *EVENT))
+            choose("model", "every one of particle_features", name, (*PARTICLE, *EVENT))
         for name in self.invariant_features:
-            _choice("model", "every one of invariant_features", name, INVARIANTS)
+            choose("model", "every one of invariant_features", name, INVARIANTS)
         self._check_conditioning()
         try:
             read, variables = self.event_invariants, self.context_definitions
@@ -299,117 +284,6 @@ class ModelConfig:
                 by_particle = name == "particle_map" and self.particle_norm == "particle"
                 total += 2 * (self.particles * len(widths[1:-1]) if by_particle else sum(widths[1:-1]))
         return total
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class TrainingConfig:
-    """How an ensemble is trained. The defaults are the paper's (Sec. IV).
-
-    Attributes
-    ----------
-    members : int
-        Networks in the ensemble, each with its own initialisation and order of events.
-    epochs : int
-        Passes over the training events.
-    batch_size : int
-        Events in a step.
-    learning_rate : float, optional
-        Of AdamW; by default 1e-5, and 1e-6 for the invariant network, as in the authors' code.
-    weight_decay : float
-        Of AdamW, decoupled.
-    sampling : str
-        "weighted" draws as many events as there are, with replacement and a probability proportional to the weight
-        (the paper's way); "shuffle" takes every event once and multiplies its loss by its weight.
-    precision : str
-        "float32", or "bfloat16" for the large matrix products; everything else stays in float32.
-    fraction : float
-        The part of the training events to use, between 0 and 1; smaller parts are contained in larger ones.
-    seed : int
-        What every random draw is derived from.
-    device : str
-        "cpu" or "cuda".
-    schedule : str
-        "constant", or "one-cycle": the learning rate rises to `learning_rate` over the first three tenths of the
-        training and falls to zero along a cosine (Smith, Topin, arXiv:1708.07120).
-    averaging : float
-        Memory of the running mean of the weights, as a part of the training between 0 and 1; what is measured and kept
-        is the mean (Polyak, Juditsky, SIAM J. Control Optim. 30, 838, 1992). 0 keeps the weights themselves.
-    doublings : int
-        How often the batch is doubled, at equal distances, over the training.
-    resmear : bool
-        Whether the training events are smeared anew in every epoch, see `zmumu_hybrid.learn.resmearing`.
-    copies : str
-        Data augmentation: "boosted-truth" or "boosted-measurement" replaces half of the events of every epoch by
-        Lorentz-boosted copies, see `zmumu_hybrid.learn.augmentation`; "none" does not.
-    """
-
-    members: int = 5
-    epochs: int = 100
-    batch_size: int = 128
-    learning_rate: float | None = None
-    weight_decay: float = 0.01
-    sampling: str = "weighted"
-    precision: str = "float32"
-    fraction: float = 1.0
-    seed: int = 0
-    device: str = "cpu"
-    schedule: str = "constant"
-    averaging: float = 0.0
-    doublings: int = 0
-    resmear: bool = False
-    copies: str = "none"
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot be trained with."""
-        for field, least in (("members", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0), ("doublings", 0)):
-            if not _is_count(getattr(self, field), least):
-                raise ConfigurationError(
-                    f"training: {field} must be an integer of at least {least}, not {getattr(self, field)!r}"
-                )
-        rate = self.learning_rate
-        if rate is not None and not (_is_number(rate) and rate > 0):
-            raise ConfigurationError(f"training: learning_rate must be a positive number, not {rate!r}")
-        if not (_is_number(self.weight_decay) and self.weight_decay >= 0):
-            raise ConfigurationError(f"training: weight_decay must be zero or positive, not {self.weight_decay!r}")
-        if not (_is_number(self.fraction) and 0 < self.fraction <= 1):
-            raise ConfigurationError(f"training: fraction must lie in 0 < fraction <= 1, not {self.fraction!r}")
-        _choice("training", "sampling", self.sampling, ("weighted", "shuffle"))
-        _choice("training", "precision", self.precision, ("float32", "bfloat16"))
-        _choice("training", "device", self.device, ("cpu", "cuda"))
-        _choice("training", "schedule", self.schedule, SCHEDULES)
-        if not (_is_number(self.averaging) and 0 <= self.averaging < 1):
-            raise ConfigurationError(f"training: averaging must lie in 0 <= averaging < 1, not {self.averaging!r}")
-        _choice("training", "copies", self.copies, COPIES)
-        if self.resmear and self.copies != "none":
-            raise ConfigurationError("training: resmear and copies exclude each other")
-        if not isinstance(self.resmear, bool):
-            raise ConfigurationError(f"training: resmear must be true or false, not {self.resmear!r}")
-
-    def rate(self, model: str) -> float:
-        """Return the learning rate for a model: the one that was set, or the authors' for this model."""
-        return self.learning_rate if self.learning_rate is not None else (1e-6 if model == "invariant" else 1e-5)
-
-    def batch(self, epoch: int) -> int:
-        """Return the number of events in a step of an epoch, counted from 0."""
-        return self.batch_size << (epoch * (self.doublings + 1) // self.epochs)
-
-    def rates(self, model: str, epoch: int, steps: int) -> list[float]:
-        """Return the learning rate of each of the steps of an epoch, counted from 0, by the schedule."""
-        peak = self.rate(model)
-        if self.schedule == "constant":
-            return [peak] * steps
-        done = [(epoch + (step + 0.5) / steps) / self.epochs for step in range(steps)]
-        return [
-            peak * (x / RISE if x < RISE else 0.5 * (1 + math.cos(math.pi * (x - RISE) / (1 - RISE)))) for x in done
-        ]
-
-    def newest(self, steps: int) -> float:
-        """Return the share of the newest weights in the running mean, for epochs of so many steps; 0 for no mean."""
-        return min(1.0, 1 / (self.averaging * self.epochs * steps)) if self.averaging else 0.0
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def from_dict(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
