@@ -126,7 +126,7 @@ def to_model(ensemble: Ensemble, metrics: dict[str, Any] | None = None) -> Model
     ------
     ModelError
         If the model's output differs from that of torch by more than `TOLERANCE`, and by more than rounding explains:
-            twice what torch's own output in single precision differs from that in double precision.
+            five times what torch's own output in single precision differs from that in double precision.
     MissingDependencyError
         If onnx or onnxruntime is not installed.
     """
@@ -167,7 +167,7 @@ def _check(ensemble: Ensemble, data: bytes) -> dict[str, Any]:
         "logit": float(np.abs(found["logits"] - logits).max() / max(np.abs(logits).max(), 1.0)),
     }
     for name, deviation in deviations.items():
-        if not deviation <= max(TOLERANCE, 2 * _rounding(ensemble, p4, given)[name]):
+        if not deviation <= max(TOLERANCE, 5 * _rounding(ensemble, p4, given)[name]):
             raise ModelError(f"the exported model's {name} differs from that of torch by {deviation:.2g}: not written")
     return {"events": len(p4), **deviations}
 
