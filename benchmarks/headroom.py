@@ -1,12 +1,12 @@
 """How close networks come to the best possible.
 
-`python benchmarks/headroom.py STUDY OUTPUT.json [--large DIR] [--runs FOLDER] [--only PATTERN ...]`
+`python benchmarks/headroom.py STUDY OUTPUT.json [--large DIR] [--runs FOLDER] [--only PATTERN ...] [--figures FOLDER]`
 
 STUDY is the folder of `zmumu reproduce --scale full`, of which the samples, the limit and the paper's networks are
 taken; DIR has the same for 1,000,000 training events (`docs/optimal.md` says how to make it). Every case is trained
 once, into FOLDER or the folder `headroom` beside OUTPUT.json, and scored on all events of the evaluation sample. The
 same command goes on where it was interrupted; with PATTERNs it does the cases whose names match one, and adds them to
-what OUTPUT.json holds. The figure lies beside it.
+what OUTPUT.json holds.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path)
     parser.add_argument("--only", nargs="*", default=["*"])
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--figures", type=Path)
     options = parser.parse_args()
     folder = options.runs or options.output.parent / "headroom"
     results: dict[str, Any] = read_json(options.output) if options.output.exists() else {}
@@ -48,7 +49,8 @@ def main() -> None:
             mean = sum(found["headroom"]) / len(found["headroom"])
             print(f"{case.name:72} {mean:7.3f} {found['seconds']:8.0f} s", flush=True)
     write_json(options.output, results)
-    draw(results, results["limits"][str(LARGE)], options.output.with_suffix(""), NOTE)
+    if options.figures:
+        draw(results, results["limits"][str(LARGE)], options.figures, NOTE)
 
 
 if __name__ == "__main__":

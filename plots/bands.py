@@ -19,6 +19,7 @@ Limit = tuple[float, float]
 
 LABELS = {
     "auc": "AUC",
+    "headroom": "Headroom",
     "loss": "Loss",
     "training_loss": "Training loss",
     "accuracy": "Accuracy",

@@ -18,10 +18,9 @@ __all__ = ["LOOKS", "draw"]
 LOOKS: Mapping[str, style.Look] = MappingProxyType(
     {
         "paper": style.Look("Paper", "#717581", "-"),
-        "momenta": style.Look("Momenta", "#3f90da", "-"),
-        "momenta fresh": style.Look("Momenta, fresh smearing", "#3f90da", "--"),
-        "momenta boosted truth": style.Look("Boosted, then measured", "#ffa90e", "-."),
-        "momenta boosted measurement": style.Look("Measured, then boosted", "#a96b59", ":"),
+        "paper fresh": style.Look("Paper, fresh smearing", "#717581", "--"),
+        "paper boosted truth": style.Look("Boosted, then measured", "#3f90da", "-."),
+        "paper boosted measurement": style.Look("Measured, then boosted", "#ffa90e", ":"),
         "tuned": style.Look("Tuned", "#bd1f01", "-"),
         "tuned fresh": style.Look("Tuned, fresh smearing", "#bd1f01", "--"),
     }

@@ -10,6 +10,7 @@ from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.plots import (
     data_fraction,
     enlarged_hybrid,
+    headrooms,
     learning_curves,
     mass_slices,
     pooling_variants,
@@ -33,6 +34,11 @@ def figures(models, fractions, histograms):
     before, after, true, smeared = histograms.values()
     events = histograms["pt_after"].project("pt")
     counted = [{**table, "events": 80_000 * np.asarray(table["fraction"])} for table in fractions.values()]
+    share = {
+        model: {**table, "width": table["fraction"], "headroom": np.asarray(table["auc"])}
+        for model, table in fractions.items()
+    }
+    shares = {"First": share, "Second": share}
     approaches = {model: dict(zip(training_events.LOOKS, counted, strict=False)) for model in ("hybrid", "pfn")}
     return {
         "pt_reweighting": (2, lambda *a, **k: pt_reweighting.draw(before, after, *a, **k)),
@@ -41,6 +47,7 @@ def figures(models, fractions, histograms):
         "symmetry_factor": (1, lambda *a, **k: symmetry_factor.draw(PT, WEIGHTS, *a, events=events, **k)),
         "data_fraction": (1, lambda *a, **k: data_fraction.draw(fractions, *a, events=80_000, **limits, **k)),
         "training_events": (2, lambda *a, **k: training_events.draw(approaches, *a, **limits, **k)),
+        "headrooms": (2, lambda *a, **k: headrooms.draw(shares, *a, x="width", **k)),
         "enlarged_hybrid": (1, lambda *a, **k: enlarged_hybrid.draw(models, *a, **limits, **k)),
         "pooling_variants": (1, lambda *a, **k: pooling_variants.draw(poolings, *a, **limits, **k)),
     }
@@ -53,6 +60,7 @@ NAMES = [
     "symmetry_factor",
     "data_fraction",
     "training_events",
+    "headrooms",
     "enlarged_hybrid",
     "pooling_variants",
 ]

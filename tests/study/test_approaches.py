@@ -58,9 +58,7 @@ def test_a_case_is_trained_once_and_drawn(tmp_path: Path) -> None:
     )
     (tmp_path / "limit.json").write_text(json.dumps(LIMIT))
     small = {"particle_map": (8,), "invariant_map": (8,), "gate": (8,), "classifier": (16,)}
-    case = Case(
-        "momenta boosted truth", "hybrid", SMALL, small, {"copies": "boosted-truth", "fraction": 1.0}, members=2
-    )
+    case = Case("paper boosted truth", "hybrid", SMALL, small, {"copies": "boosted-truth", "fraction": 1.0}, members=2)
     case = replace(case, training={**case.training, "epochs": 1, "batch_size": 32})
     found = reach(case, tmp_path, tmp_path / "runs", threads=1)
     assert (found["epochs"], len(found["auc"])) == (1, 2)
@@ -69,9 +67,9 @@ def test_a_case_is_trained_once_and_drawn(tmp_path: Path) -> None:
     kept.write_text(json.dumps({**found, "seconds": -1}))
     assert reach(case, tmp_path, tmp_path / "runs")["seconds"] == -1
     drawn = tables({"runs": {case.name: found, "ablation-x-hybrid-16000": found}}, ["hybrid", "pfn"], LIMIT)
-    assert set(drawn["hybrid"]) == {"momenta boosted truth"}
+    assert set(drawn["hybrid"]) == {"paper boosted truth"}
     assert not drawn["pfn"]
-    table = drawn["hybrid"]["momenta boosted truth"]
+    table = drawn["hybrid"]["paper boosted truth"]
     np.testing.assert_allclose(table["auc"], found["auc"])
     assert table["events"].tolist() == [SMALL, SMALL]
 

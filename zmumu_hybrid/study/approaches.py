@@ -49,9 +49,17 @@ SMALL, LARGE, LARGEST = 16_000, 80_000, 1_000_000
 FRACTIONS = {SMALL: 0.2, LARGE: 1.0, LARGEST: 1.0}
 FRESH = {"resmear": True}
 ABLATION = "ablation "
+FIGURES = ("approaches", "headrooms")
+RIVALS: dict[str, dict[str, Any]] = {
+    "paper fresh": FRESH,
+    "paper boosted truth": {"copies": "boosted-truth"},
+    "paper boosted measurement": {"copies": "boosted-measurement"},
+}
+"""The paper's networks, each with a way to augment the data."""
+
 PLANS = {
     "quick": ("tuned-hybrid-16000", "tuned-fresh-hybrid-16000"),
-    "full": ("tuned-*-16000", "tuned-*-80000", "momenta-*", "ablation-*"),
+    "full": ("tuned-*-16000", "tuned-*-80000", "paper-*", "ablation-*"),
 }
 """Names of the cases that a study has, by its scale."""
 
@@ -72,9 +80,11 @@ class Case:
     events : int
         Training events, about.
     network, training : mapping
-        What is other than in the preset `tuned`, fields of `ModelConfig` and `TrainingConfig`.
+        What is other than in the preset, fields of `ModelConfig` and `TrainingConfig`.
     members : int
         Of the ensemble.
+    base : str
+        The preset, "tuned" or "paper"; with the latter goes the paper's training.
     """
 
     approach: str
@@ -83,6 +93,7 @@ class Case:
     network: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     members: int = 5
+    base: str = "tuned"
 
     @property
     def name(self) -> str:
@@ -91,14 +102,11 @@ class Case:
 
     def describe(self) -> tuple[ModelConfig, TrainingConfig]:
         """Return the network and how it is trained."""
-        once, fresh = EPOCHS[self.events]
-        settings: dict[str, Any] = {
-            "epochs": fresh if self.training.get("resmear") else once,
-            "fraction": FRACTIONS[self.events],
-        }
-        if self.events == LARGEST:
-            settings["doublings"] = 2
-        model, training = configure(self.model, "tuned", {"members": self.members})
+        settings: dict[str, Any] = {"fraction": FRACTIONS[self.events]}
+        if self.base == "tuned":
+            settings["epochs"] = EPOCHS[self.events][1 if self.training.get("resmear") else 0]
+            settings |= {"doublings": 2} if self.events == LARGEST else {}
+        model, training = configure(self.model, self.base, {"members": self.members})
         return replace(model, **self.network), replace(training, **(settings | dict(self.training)))
 
 
@@ -153,15 +161,8 @@ def cases() -> Iterator[Case]:
     yield Case("tuned fresh", "hybrid", LARGEST, training=FRESH)
     for (step, (network, training)), events in itertools.product(STEPS.items(), (SMALL, LARGE)):
         yield Case(f"{ABLATION}{step}", "hybrid", events, network, training, members=2)
-    for model, events in itertools.product(("hybrid", "pfn"), (SMALL, LARGE)):
-        more = {"epochs": 20 if events == SMALL else 10}
-        for approach, copies in (
-            ("momenta", {}),
-            ("momenta fresh", FRESH),
-            ("momenta boosted truth", {"copies": "boosted-truth"}),
-            ("momenta boosted measurement", {"copies": "boosted-measurement"}),
-        ):
-            yield Case(approach, model, events, momenta(model), {**copies, **more}, members=2)
+    for events, model, (approach, change) in itertools.product((SMALL, LARGE), ("hybrid", "pfn"), RIVALS.items()):
+        yield Case(approach, model, events, training=change, members=2, base="paper")
 
 
 def reach(case: Case, root: Path, folder: Path, *, seed: int = 0, threads: int | None = None) -> dict[str, Any]:
@@ -263,17 +264,27 @@ def enter(results: dict[str, Any], approach: str, model: str, events: int, found
     results.setdefault("runs", {})[f"{_plain(approach)}-{model}-{events}"] = dict(found)
 
 
-def draw(results: Mapping[str, Any], limit: Mapping[str, Any], path: Path, note: str) -> list[Path]:
-    """Draw AUC against training events for every approach, as PNG and PDF."""
-    from zmumu_hybrid.plots import style, training_events
+def draw(results: Mapping[str, Any], limit: Mapping[str, Any], folder: Path, note: str) -> None:
+    """Draw `approaches`, AUC against training events for every approach, and `headrooms`, of the three networks."""
+    from zmumu_hybrid.plots import headrooms, style, training_events
 
-    drawing = training_events.draw(
-        tables(results, ("hybrid", "pfn"), limit),
+    found = tables(results, MODELS, limit)
+    compared = training_events.draw(
+        {model: found[model] for model in ("hybrid", "pfn")},
         optimal=(limit["auc"], limit["uncertainty"]),
         ceiling=(limit["invariant_ceiling"], limit["invariant_ceiling_uncertainty"]),
         note=note,
     )
-    return list(style.save(drawing.figure, path))
+    style.save(compared.figure, folder / "approaches")
+    titles = {"paper": "The paper's networks", "tuned": "Tuned", "tuned fresh": "Tuned, fresh smearing"}
+    panels = {
+        title: {model: each[approach] for model, each in found.items() if approach in each}
+        for approach, title in titles.items()
+    }
+    style.save(
+        headrooms.draw({title: panel for title, panel in panels.items() if panel}, note=note).figure,
+        folder / "headrooms",
+    )
 
 
 def compare(branch: Branch, journal: Journal) -> dict[str, Any]:
@@ -283,7 +294,7 @@ def compare(branch: Branch, journal: Journal) -> dict[str, Any]:
     -------
     dict
         "headroom" by approach, model and training events, each with "mean" and "std"; "ablation"; "runs"; "limits". It
-        is also written to `optimal.json`, beside `figures/approaches.png`.
+        is also written to `optimal.json`, and drawn in `figures/approaches.png` and `figures/headrooms.png`.
 
     Raises
     ------
@@ -309,14 +320,14 @@ def compare(branch: Branch, journal: Journal) -> dict[str, Any]:
         for model, events, found in of_the_paper(study.root):
             enter(results, "paper", model, events, found)
         write_json(study.root / "optimal.json", {**results, "limits": {str(LARGE): limit}})
-        draw(results, limit, study.root / "figures" / "approaches", f"{study.scale.name} scale, seed {study.seed}")
+        draw(results, limit, study.root / "figures", f"{study.scale.name} scale, seed {study.seed}")
         return {}
 
     journal.do(
         "approaches",
         finish,
         settings={},
-        outputs=["optimal.json", "figures/approaches.png", "figures/approaches.pdf"],
+        outputs=["optimal.json", *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "pdf"))],
         needs=[*needs, *(name for name in journal.records if name.startswith(("approach-", "score-")))],
     )
     return results
