@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,7 @@ MEMORY = """
 import pathlib, re, sys
 from zmumu_hybrid.lhe import iterate_lhe
 events = sum(len(chunk) for chunk in iterate_lhe(sys.argv[1]))
-print(events, int(re.search(r"VmHWM:\\s*(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1024)
+print(events, int(re.search(r"VmHWM:\\s*(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) * 1.024e-3)
 """
 
 
@@ -108,21 +109,26 @@ def compare(directory: Path, events: int, weights: int) -> None:
     print(f"  gz / decompression alone {mine_packed[0] / alone[0]:.2f} wall, {mine_packed[1] / alone[1]:.2f} CPU")
 
 
-def memory(directory: Path, events: int) -> None:
+def memory(directory: Path, events: int, weights: int, copies: int) -> None:
+    """Print the most memory that going through `events` events takes, and through `copies` times as many."""
+    once = directory / "once.lhe"
+    write_events(once, events, weights)
+    text = once.read_bytes()
+    first, last = text.index(b"<event>"), text.rindex(b"</LesHouches")
     path = directory / "events.lhe"
-    for size in (events, 4 * events, 16 * events):
-        write_events(path, events, 0)
-        text = path.read_bytes()
-        head, body = text[: text.index(b"<event>")], text[text.index(b"<event>") : text.rindex(b"</LesHouches")]
+    for form, many in itertools.product(("plain", "gz"), (1, copies)):
+        pack = gzip.compress if form == "gz" else bytes
+        head, body, foot = (pack(part) for part in (text[:first], text[first:last], text[last:]))
         with path.open("wb") as file:
             file.write(head)
-            for _ in range(size // events):
+            for _ in range(many):
                 file.write(body)
-            file.write(b"</LesHouchesEvents>\n")
+            file.write(foot)
         done = subprocess.run([sys.executable, "-c", MEMORY, path], capture_output=True, text=True, check=True)
         count, peak = done.stdout.split()
         print(
-            f"iterate_lhe of {int(count):,} events, {path.stat().st_size / 1e6:.0f} MB: {float(peak):.0f} MiB at most"
+            f"iterate_lhe of {int(count):,} events with {weights} weights, {form}, {path.stat().st_size / 1e6:.0f} MB: "
+            f"{float(peak):.0f} MB at most"
         )
 
 
@@ -133,7 +139,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for weights in (0, 10, 100):
             compare(Path(name), arguments.events, weights)
-        memory(Path(name), 5 * arguments.events)
+        memory(Path(name), 10 * arguments.events, 0, 10)
+        memory(Path(name), arguments.events, 100, 10)
 
 
 if __name__ == "__main__":

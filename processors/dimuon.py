@@ -108,7 +108,7 @@ class DimuonProcessor(ProcessorABC):
         rows = sum(len(table["run"]) for table in tables)
         if self._config.parts is None or not rows:
             return {}
-        table = {name: np.concatenate([each[name] for each in tables]) for name in tables[0]}
+        table = {name: np.concatenate([each.pop(name) for each in tables]) for name in list(tables[0])}
         name = f"{part_key(metadata)}.parquet"
         write_part(table, self._config.parts / name)
         return {name: {"dataset": metadata["dataset"], "file": metadata["filename"], "rows": rows}}

@@ -18,7 +18,7 @@ import uproot
 from lhe_samples import PLAIN_EVENT, REAL, document, real_text
 from zmumu_hybrid import convert as conversion
 from zmumu_hybrid.cache import default_cache_directory
-from zmumu_hybrid.convert import cached, convert, kind_of
+from zmumu_hybrid.convert import Content, cached, convert, kind_of
 from zmumu_hybrid.errors import ConfigurationError, InputError, LHEError, MissingInputError, OutputError
 from zmumu_hybrid.files import sha256
 from zmumu_hybrid.lhe import read_lhe
@@ -272,10 +272,33 @@ def test_processes_at_once(tmp_path: Path, damaged: bool) -> None:
 
 
 def test_a_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversion, "sha256", lambda _path: "0" * 64)
-    with pytest.raises(InputError, match=r"pythia-signal\.lhe\.gz: changed while it was read"):
-        cached(SIGNAL, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    source, cache = tmp_path / "a.lhe", tmp_path / "cache"
+    source.write_bytes(document(PLAIN_EVENT))
+    before = Content.of(source)
+    source.write_bytes(document(PLAIN_EVENT, PLAIN_EVENT))
+    with pytest.raises(InputError, match=r"a\.lhe: changed while it was read: wait until it is complete"):
+        cached(source, cache, known=before)
+    assert list(cache.iterdir()) == []
+
+    def hash_slowly(path: Path) -> str:
+        with path.open("ab") as file:
+            file.write(b"# another line\n")
+        return sha256(path)
+
+    monkeypatch.setattr(conversion, "sha256", hash_slowly)
+    with pytest.raises(InputError, match=r"a\.lhe: changed while it was read: wait until it is complete"):
+        cached(source, cache)
+
+
+def test_a_file_of_known_content_is_not_hashed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Content.of(SIGNAL)
+    assert known.sha256 == sha256(SIGNAL)
+    monkeypatch.setattr(conversion, "sha256", None)
+    monkeypatch.setattr("zmumu_hybrid.lhe.source.hashlib.sha256", None)
+    file = cached(SIGNAL, tmp_path, known=known)
+    assert len(tree_of(file)) == 25
+    with uproot.open(file) as root:
+        assert json.loads(str(root["provenance"]))["sources"][0]["sha256"] == known.sha256
 
 
 def test_an_unusable_cache(tmp_path: Path) -> None:

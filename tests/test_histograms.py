@@ -164,3 +164,21 @@ def test_data_fill_a_category_of_their_own_and_no_truth() -> None:
         histograms.fill({"pt_before": histograms.make()["pt_before"]}, table)
     with pytest.raises(InputError, match="label is 1, not -1 for data"):
         histograms.fill(filled, {**table, "label": np.ones(50, np.int8)})
+
+
+def test_bins_are_those_that_the_histograms_themselves_choose() -> None:
+    edges = np.concatenate([np.arange(0, 251, 0.5), [-1.0, -0.0, 5e-324, 1e300]])
+    values = np.concatenate([edges, np.nextafter(edges, -np.inf), np.nextafter(edges, np.inf)])
+    size = len(values)
+    weights = np.random.default_rng(1).normal(size=size)
+    table = {**{name: np.resize(SIGNAL[name], size) for name in SIGNAL}, "gen_weight": weights, "weight": weights**2}
+    table |= {"mass": values, "true_mass": values[::-1], "pt_0": values}
+    filled, expected = histograms.make(), histograms.make()
+    for part in np.array_split(np.arange(size), 3):
+        histograms.fill(filled, {name: column[part] for name, column in table.items()})
+    slices = np.array(list(histograms.SLICES))[np.searchsorted([30.0, 40.0], values, side="right")]
+    for name, (column, weight) in histograms.NAMES.items():
+        axis = expected[name].axes.name[-1]
+        sliced = {"pt_slice": slices} if "pt_slice" in expected[name].axes.name else {}
+        expected[name].fill(dataset="signal", **sliced, **{axis: table[column]}, weight=table[weight])
+        assert filled[name] == expected[name], name

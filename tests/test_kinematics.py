@@ -81,3 +81,37 @@ def test_empty_arrays_give_empty_arrays() -> None:
     empty = np.empty(0)
     assert kinematics.pair_mass(*[empty] * 8).shape == (0,)
     assert kinematics.cos_theta_star(*[empty] * 8).shape == (0,)
+
+
+def test_the_direction_is_turned_to_the_last_digits() -> None:
+    generator = np.random.default_rng(3)
+    for largest in (np.pi, 50.0, 9e4, 1e6):
+        phi = generator.uniform(-largest, largest, 50_000)
+        px, py, _ = kinematics.cartesian(np.ones(len(phi)), np.zeros(len(phi)), phi)
+        exact = phi.astype(np.longdouble)
+        for found, expected in ((px, np.cos(exact)), (py, np.sin(exact))):
+            assert np.max(np.abs(found - expected) / np.spacing(np.abs(found))) < 1
+
+
+@pytest.mark.parametrize("phi", [0.0, -0.0, np.pi / 2, np.pi, -np.pi, 1e5, np.nextafter(1e5, 2e5), 1e300, 5e-324])
+def test_special_directions(phi: float) -> None:
+    px, py, pz = kinematics.cartesian(np.array([2.0]), np.array([0.0]), np.array([phi]))
+    assert (px[0], py[0], pz[0]) == (2 * np.cos(phi), 2 * np.sin(phi), 0.0)
+    assert np.signbit(py[0]) == np.signbit(np.sin(phi))
+
+
+@given(st.lists(st.tuples(component, component, st.floats(-1e5, 1e5)), min_size=1, max_size=20))
+def test_a_number_does_not_depend_on_its_neighbours(rows: list[tuple[float, float, float]]) -> None:
+    columns = np.array(rows).T
+    single = [
+        kinematics.cartesian(*(each[i : i + 1] for each in columns * [[1], [1e-4], [1]])) for i in range(len(rows))
+    ]
+    for k, whole in enumerate(kinematics.cartesian(*(columns * [[1], [1e-4], [1]]))):
+        assert whole.tobytes() == np.concatenate([each[k] for each in single]).tobytes()
+
+
+@given(component, component)
+def test_the_transverse_momentum(px: float, py: float) -> None:
+    assert kinematics.transverse(np.array([px]), np.array([py]))[0] == pytest.approx(np.hypot(px, py), rel=4e-16)
+    tiny, huge = (kinematics.transverse(np.array([px * f]), np.array([py * f]))[0] for f in (1e-290, 1e290))
+    assert (tiny, huge) == pytest.approx((np.hypot(px * 1e-290, py * 1e-290), np.hypot(px * 1e290, py * 1e290)))

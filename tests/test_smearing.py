@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from toys import toy_pairs
-from zmumu_hybrid import kinematics
+from zmumu_hybrid import keys, kinematics
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.flatpairs import FlatPairs
 from zmumu_hybrid.smearing import SmearingConfig, count_reversed, draws, smear, smear_components
@@ -169,3 +169,15 @@ def test_the_mass_width_grows_with_pt_only_if_pz_is_held() -> None:
     assert high == pytest.approx(6.5, abs=0.5)
     low, middle, high = width_by_slice(SmearingConfig(hold="eta"))
     assert max(low, middle, high) - min(low, middle, high) < 1.0
+
+
+@given(st.integers(-(2**70), 2**70), st.lists(st.integers(0, 2**64 - 1), max_size=9))
+def test_draws_are_those_of_the_keys(seed: int, events: list[int]) -> None:
+    identity = {
+        "run": np.arange(len(events), dtype=np.uint32),
+        "luminosityBlock": np.full(len(events), 2**32 - 1, np.uint32),
+        "event": np.array(events, np.uint64),
+    }
+    for slot, drawn in enumerate(draws(identity, SmearingConfig(seed=seed), "signal")):
+        expected = keys.normal(seed, "smear", "signal", *identity.values(), slot)
+        assert drawn.tobytes() == expected.tobytes()

@@ -227,7 +227,7 @@ def read(path: str | os.PathLike[str], columns: Iterable[str] | None = None) -> 
         raise ConfigurationError(f"{', '.join(unknown)}: no such column; there are {', '.join(types)}")
     path = require_file(path)
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             held = file.schema_arrow.names
             if columns is None:
                 names = [each.name for each in (COLUMNS if any(map(_is_truth, held)) else DATA_COLUMNS)]
@@ -235,7 +235,11 @@ def read(path: str | os.PathLike[str], columns: Iterable[str] | None = None) -> 
                 of_data = all(map(_is_truth, missing)) and not any(map(_is_truth, held))
                 remedy = "these are data, which have no truth" if of_data else "make it with `zmumu process`"
                 raise InputError(f"{path}: has no column {', '.join(missing)}: {remedy}")
-            return {name: _column(file.read([name]).column(0), types[name], f"{path}: column {name}") for name in names}
+            columns = {name: file.read([name]).column(0) for name in names}
+            rows = file.metadata.num_rows
+            if any(len(column) != rows for column in columns.values()):
+                raise InputError(f"{path}: has not all of its {rows} rows; make it again")
+            return {name: _column(column, types[name], f"{path}: column {name}") for name, column in columns.items()}
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: not a whole Parquet file: {reason}; make it again") from error

@@ -22,7 +22,7 @@ from zmumu_hybrid.progress import progress
 if TYPE_CHECKING:
     from zmumu_hybrid.lhe.reading import LHEStream
 
-__all__ = ["ConversionSummary", "Kind", "cached", "convert", "extend_tree", "kind_of", "make_tree"]
+__all__ = ["Content", "ConversionSummary", "Kind", "cached", "convert", "extend_tree", "kind_of", "make_tree"]
 
 Kind = Literal["lhe", "root", "parquet"]
 
@@ -41,6 +41,40 @@ _FOREIGN = (
     (b"{", "JSON"),
     (b"<", "XML or HTML that is not LHE"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file held when it was read, so that it need not be read again to know.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of its bytes, 64 hexadecimal digits.
+    stamp : tuple of int
+        Device, inode, size and times of the last change: other ones once it is written to or replaced.
+    """
+
+    sha256: str
+    stamp: tuple[int, ...]
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> Content:
+        """Read a file; `InputError` if it changes meanwhile, `MissingInputError` if it cannot be read."""
+        before = _stamp(require_file(path))
+        content = cls(sha256(path), before)
+        content.require_unchanged(path)
+        return content
+
+    def require_unchanged(self, path: str | os.PathLike[str]) -> None:
+        """Refuse, with `InputError`, a file that has been written to since."""
+        if _stamp(path) != self.stamp:
+            raise InputError(f"{path}: changed while it was read: wait until it is complete and try again")
+
+
+def _stamp(path: str | os.PathLike[str]) -> tuple[int, ...]:
+    status = Path(path).stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +130,8 @@ def kind_of(path: str | os.PathLike[str]) -> Kind:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<") and b"<LesHouchesEvents" in text:
         return "lhe"
+    if source.damage:
+        raise InputError(f"{path}: {source.damage[0]}: {source.damage[1]}")
     looks = next((what for magic, what in _FOREIGN if text.startswith(magic)), None)
     if looks is None:
         looks = "binary data" if b"\0" in text else f"text that begins with {text[:30].decode('latin-1')!r}"
@@ -129,6 +165,16 @@ def convert(
     OutputError
         If the output cannot be written.
     """
+    return _convert(inputs, output, None, show_progress)
+
+
+def _convert(
+    inputs: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    known: Content | None,
+    show_progress: bool,
+) -> ConversionSummary:
+    """Do what `convert` does; with `known`, that of the only input, its checksum is not worked out again."""
     import uproot
 
     from zmumu_hybrid import schema  # noqa: F401
@@ -147,8 +193,11 @@ def convert(
     ):
         tree = make_tree(file)
         for path in paths:
-            with LHEStream(path, checksum=True) as stream:
+            with LHEStream(path, checksum=known is None) as stream:
                 note = _convert_stream(stream, tree, advance)
+            if known is not None:
+                known.require_unchanged(path)
+                note["sha256"] = known.sha256
             _refuse_same_content(note, notes)
             notes.append(note)
         file["provenance"] = json.dumps({"converter": _VERSION, "sources": notes})
@@ -244,6 +293,7 @@ def cached(
     path: str | os.PathLike[str],
     cache_directory: str | os.PathLike[str] | None = None,
     *,
+    known: Content | None = None,
     show_progress: bool = False,
 ) -> Path:
     """Return a ROOT file with the events of an LHE file, converted now or before.
@@ -258,6 +308,8 @@ def cached(
         LHE, plain or gz.
     cache_directory : path-like, optional
         `zmumu_hybrid.cache.default_cache_directory` if not given.
+    known : Content, optional
+        What is known of the file: it is not read for its checksum then.
     show_progress : bool
         Whether to show a progress bar on a terminal.
 
@@ -268,16 +320,9 @@ def cached(
     OutputError
         If the cache directory cannot be written to.
     """
+    content = Content.of(path) if known is None else known
 
     def make(output: Path) -> dict[str, Any]:
-        source = convert([path], output, show_progress=show_progress).sources[0]
-        _refuse_changed(path, source["sha256"], checksum)
-        return source
+        return _convert([path], output, content, show_progress).sources[0]
 
-    checksum = sha256(path)
-    return cache_entry(cache_directory, f"{checksum}-v{_VERSION}", make)[0]
-
-
-def _refuse_changed(path: str | os.PathLike[str], found: str, expected: str) -> None:
-    if found != expected:
-        raise InputError(f"{path}: changed while it was read: wait until it is complete and try again")
+    return cache_entry(cache_directory, f"{content.sha256}-v{_VERSION}", make)[0]

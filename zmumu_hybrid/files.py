@@ -13,7 +13,17 @@ from typing import Any
 
 from zmumu_hybrid.errors import InputError, MissingInputError, OutputError
 
-__all__ = ["atomic_path", "make_directory", "read_json", "require_file", "sha256", "write_json"]
+__all__ = [
+    "atomic_path",
+    "checksum_note",
+    "compare_checksum",
+    "make_directory",
+    "read_json",
+    "require_file",
+    "sha256",
+    "write_checksum",
+    "write_json",
+]
 
 
 def require_file(path: str | os.PathLike[str]) -> Path:
@@ -92,6 +102,39 @@ def sha256(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of the file's bytes as 64 hexadecimal digits."""
     with require_file(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def checksum_note(path: str | os.PathLike[str]) -> Path:
+    """Return the name of the note of a file's checksum."""
+    path = Path(path)
+    return path.with_name(f"{path.name}.sha256")
+
+
+def write_checksum(path: str | os.PathLike[str]) -> None:
+    """Write beside a file its SHA-256, as `sha256sum` would: ``NAME.sha256``, which ``sha256sum -c`` reads."""
+    text = f"{sha256(path)}  {Path(path).name}\n"
+    with atomic_path(checksum_note(path)) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def compare_checksum(path: str | os.PathLike[str], checksum: str) -> None:
+    """Compare the SHA-256 of a file with what the note beside it says, if there is one.
+
+    Raises
+    ------
+    InputError
+        If it says another one.
+    """
+    note = checksum_note(path)
+    try:
+        said = note.read_text(encoding="utf-8").split(maxsplit=1)[0].lower()
+    except (OSError, UnicodeDecodeError, IndexError):
+        return
+    if said != checksum:
+        raise InputError(
+            f"{path}: its SHA-256 is not the one in {note}: the file is damaged or was changed; "
+            "get it again, or remove that note"
+        )
 
 
 def write_json(path: str | os.PathLike[str], value: Any, **options: Any) -> None:

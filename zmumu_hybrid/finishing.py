@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid import histograms
-from zmumu_hybrid.candidates import Table, name_event
+from zmumu_hybrid.candidates import BACKGROUND, SIGNAL, Table, name_event
 from zmumu_hybrid.errors import IncompleteRunError, InputError
 from zmumu_hybrid.pairs import IDENTITY
 from zmumu_hybrid.parts import merge_parts, read_columns, write_table
-from zmumu_hybrid.reweighting import Reweighting, ReweightingConfig, final_weights
+from zmumu_hybrid.reweighting import Reweighting, ReweightingConfig, final_weights, fit
 
 __all__ = ["checked_parts", "fit_parts", "write_results"]
-
-_WEIGHT_COLUMNS = ("label", "is_test", "pt_0", "gen_weight")
 
 
 def checked_parts(staging: Path, result: Mapping[str, Any]) -> list[Path]:
@@ -43,15 +41,28 @@ def checked_parts(staging: Path, result: Mapping[str, Any]) -> list[Path]:
     return [staging / "parts" / name for name in parts]
 
 
-def fit_parts(parts: Iterable[Path], config: ReweightingConfig) -> Reweighting | None:
-    """Fit the reweighting of the background on training rows; None if there is no background."""
-    return _weights(read_columns(parts, _WEIGHT_COLUMNS), config)[1]
-
-
-def _weights(
-    table: Table, reweighting: ReweightingConfig | Reweighting | None
-) -> tuple[NDArray[np.float64], Reweighting | None]:
-    return final_weights(table["label"], table["is_test"], table["pt_0"], table["gen_weight"], reweighting)
+def fit_parts(parts: Sequence[Path], config: ReweightingConfig) -> Reweighting | None:
+    """Fit the reweighting of the background on training rows; None if there is no background or no signal."""
+    labels = {int(label) for part in parts for label in np.unique(read_columns([part], ["label"])["label"])}
+    if not {SIGNAL, BACKGROUND} <= labels:
+        return None
+    columns = ("label", "is_test", "pt_0", "gen_weight")
+    pt: dict[int, list[NDArray[np.float64]]] = {SIGNAL: [], BACKGROUND: []}
+    gen_weight: dict[int, list[NDArray[np.float64]]] = {SIGNAL: [], BACKGROUND: []}
+    for part in parts:
+        table = read_columns([part], columns)
+        for label in (SIGNAL, BACKGROUND):
+            rows = (table["label"] == label) & ~table["is_test"]
+            pt[label].append(table["pt_0"][rows])
+            gen_weight[label].append(table["gen_weight"][rows])
+    return fit(
+        np.concatenate(pt[SIGNAL]),
+        np.concatenate(pt[BACKGROUND]),
+        np.concatenate(gen_weight[SIGNAL]),
+        np.concatenate(gen_weight[BACKGROUND]),
+        bins=config.bins,
+        binning=config.binning,
+    )
 
 
 def write_results(
@@ -69,7 +80,9 @@ def _finished(parts: Sequence[Path], reweighting: Reweighting | None, filled: di
     for table in merge_parts(parts):
         if not any(name.startswith("true_") for name in table):
             _refuse_same_number(table)
-        table["weight"], _ = _weights(table, reweighting)
+        table["weight"], _ = final_weights(
+            table["label"], table["is_test"], table["pt_0"], table["gen_weight"], reweighting
+        )
         histograms.fill(filled, table)
         yield table
 

@@ -235,24 +235,33 @@ def _flatten(events: ak.Array) -> _Muons:
     offsets, columns = _muon_columns(events["Muon"], size)
     charge = columns.pop("charge")
     floats = {name: column.astype(np.float64, copy=False) for name, column in columns.items()}
-    if charge.dtype.kind == "f" or not _harmless(*floats.values()):
+    if not _harmless(charge, *floats.values()):
         owner = np.repeat(np.arange(size), np.diff(offsets))
         for name, column in {**floats, "charge": charge}.items():
             _require_finite(column, f"Muon_{name}", identity, owner)
         with np.errstate(over="ignore"):
             momentum = floats["pt"] * np.cosh(floats["eta"]) + floats["mass"]
         _require_finite(np.where(momentum < _LARGEST, momentum, np.inf), "Muon momentum", identity, owner)
+        _require(floats["pt"] >= 0, floats["pt"], "Muon_pt", "a transverse momentum", identity, owner)
+        _require(np.abs(charge) == 1, charge, "Muon_charge", "the charge of a muon", identity, owner)
     if charge.dtype.kind != "i":
         charge = charge.astype(np.int64)
     return _Muons(identity=identity, gen_weight=gen_weight, offsets=offsets, charge=charge, **floats)
 
 
 @compiled
-def _harmless(pt: Any, eta: Any, phi: Any, mass: Any) -> Any:
+def _harmless(charge: Any, pt: Any, eta: Any, phi: Any, mass: Any) -> Any:
     """Return whether all muons are within bounds that no real one exceeds: then nothing has to be looked for."""
     bad = 0
     for i in range(len(pt)):
-        fine = (abs(pt[i]) < 1e25) & (abs(eta[i]) < 40) & (abs(phi[i]) < 1e5) & (abs(mass[i]) < 1e25)
+        fine = (
+            (pt[i] >= 0)
+            & (pt[i] < 1e25)
+            & (abs(charge[i]) == 1)
+            & (abs(eta[i]) < 40)
+            & (abs(phi[i]) < 1e5)
+            & (abs(mass[i]) < 1e25)
+        )
         bad += 0 if fine else 1
     return bad == 0
 
@@ -308,12 +317,23 @@ def _require_finite(
     """Raise `InputError` for the first non-finite element; `owner` is the row of its event."""
     if column.dtype.kind != "f":
         return
-    finite = np.isfinite(column)
-    if finite.all():
+    _require(np.isfinite(column), column, name, "a finite number", identity, owner)
+
+
+def _require(
+    fine: NDArray[np.bool_],
+    column: NDArray[Any],
+    name: str,
+    needed: str,
+    identity: dict[str, NDArray[Any]],
+    owner: Sequence[int] | NDArray[np.int64],
+) -> None:
+    """Raise `InputError` for the first element that is not fine, saying what it should be."""
+    if fine.all():
         return
-    first = int(np.argmin(finite))
+    first = int(np.argmin(fine))
     where = ", ".join(f"{key} {values[owner[first]]}" for key, values in identity.items())
-    raise InputError(f"{where}: {name} is {column[first]}, not a finite number; repair or leave out this event")
+    raise InputError(f"{where}: {name} is {column[first]}, not {needed}; repair or leave out this event")
 
 
 @compiled

@@ -155,7 +155,9 @@ def write_table(tables: Iterable[Table], path: Path) -> int:
             for table in tables:
                 arrow = pa.table(table)
                 if writer is None:
-                    writer = pq.ParquetWriter(temporary, arrow.schema, compression="zstd", use_dictionary=False)
+                    writer = pq.ParquetWriter(
+                        temporary, arrow.schema, compression="zstd", use_dictionary=False, write_page_checksum=True
+                    )
                 writer.write_table(arrow, row_group_size=_GROUP)
                 rows += arrow.num_rows
         finally:

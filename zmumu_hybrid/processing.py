@@ -75,7 +75,7 @@ class ProcessOptions:
 
     executor: ExecutorName = "iterative"
     workers: int = 1
-    chunksize: int = 100_000
+    chunksize: int = 250_000
     smearing: SmearingMode | None = None
     hold: Hold = "pz"
     width: float = 0.1

@@ -163,7 +163,7 @@ def run(
     processor: ProcessorABC,
     *,
     pool: concurrent.futures.Executor | None = None,
-    chunksize: int = 100_000,
+    chunksize: int = 250_000,
     schema: type[BaseSchema] = EventSchema,
     show_progress: bool = True,
 ) -> Any:

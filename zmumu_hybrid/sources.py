@@ -17,7 +17,7 @@ from typing import Any, Literal
 from zmumu_hybrid import convert
 from zmumu_hybrid.branches import Branches, require_columns
 from zmumu_hybrid.errors import InputError, ZmumuError
-from zmumu_hybrid.files import require_file, sha256
+from zmumu_hybrid.files import compare_checksum, require_file
 from zmumu_hybrid.rows import cached_events
 
 __all__ = ["NEEDED_COLUMNS", "Source", "open_sources"]
@@ -96,38 +96,47 @@ def open_sources(
     MissingInputError
         If a file does not exist or cannot be opened.
     InputError
-        If a file is empty, corrupt, of an unknown kind, without a needed column, or given twice.
+        If a file is empty, corrupt, of an unknown kind, without a needed column, given twice, or not what a note of its
+        checksum beside it says.
     """
     given = [(dataset, require_file(path)) for dataset, paths in inputs.items() for path in paths]
-    checksums = _refuse_duplicates(given)
+    contents = _refuse_duplicates(given)
     return [
-        _open(path, dataset, checksum, cache, branches, show_progress)
-        for (dataset, path), checksum in zip(given, checksums, strict=True)
+        _open(path, dataset, content, cache, branches, show_progress)
+        for (dataset, path), content in zip(given, contents, strict=True)
     ]
 
 
-def _refuse_duplicates(given: Iterable[tuple[str, Path]]) -> list[str]:
+def _refuse_duplicates(given: Iterable[tuple[str, Path]]) -> list[convert.Content]:
     """Return the checksums of the files; `InputError` if two are the same file or have the same content."""
     seen: dict[str, tuple[str, Path]] = {}
-    checksums = []
+    contents = []
     for dataset, path in given:
-        checksum = sha256(path)
+        content = convert.Content.of(path)
+        checksum = content.sha256
+        compare_checksum(path, checksum)
         if checksum in seen:
             former_dataset, former = seen[checksum]
             name = f"{path} ({dataset})"
             how = "is given twice" if former == path else f"is the same file as {former} ({former_dataset})"
             raise InputError(f"{name}: {how}: each event may be used once")
         seen[checksum] = dataset, path
-        checksums.append(checksum)
-    return checksums
+        contents.append(content)
+    return contents
 
 
 def _open(
-    path: Path, dataset: str, checksum: str, cache: Path | None, branches: Branches | None, show_progress: bool
+    path: Path,
+    dataset: str,
+    content: convert.Content,
+    cache: Path | None,
+    branches: Branches | None,
+    show_progress: bool,
 ) -> Source:
+    checksum = content.sha256
     kind = convert.kind_of(path)
     if kind == "lhe":
-        readable = convert.cached(path, cache, show_progress=show_progress)
+        readable = convert.cached(path, cache, known=content, show_progress=show_progress)
         tree, entries, _ = _root_content(readable)
         return Source(path, dataset, readable, "root", tree, entries, checksum)
     tree, entries, columns = _parquet_content(path) if kind == "parquet" else _root_content(path, branches)

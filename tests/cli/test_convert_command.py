@@ -34,7 +34,8 @@ def test_bad_input_is_one_line_and_status_one(
     assert run(monkeypatch, "convert", bad, "--output", tmp_path / "out.root") == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err == f"zmumu: error: {bad}: the gz data end too early: the file is truncated, copy it again\n"
+    what = "line 1736: the gz data end too early, after event 150: the file is truncated, copy it again"
+    assert said.err == f"zmumu: error: {bad}: {what}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["bad.lhe.gz"]
 
 

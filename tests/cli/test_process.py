@@ -166,7 +166,7 @@ def test_bad_input_is_one_line_that_names_the_file_and_leaves_nothing(run, tmp_p
         "empty": ([bad("empty.lhe", b"")], "empty.lhe: the file is empty"),
         "truncated gz": (
             [bad("cut.lhe.gz", madgraph[: len(madgraph) // 2])],
-            "cut.lhe.gz: the gz data end too early: the file is truncated",
+            "cut.lhe.gz: line 912: the gz data end too early, inside event 51, before its </event>: the file is",
         ),
         "truncated": ([bad("cut.lhe", text[: len(text) // 2])], "the file ends inside event 15"),
         "not LHE": ([bad("letter.lhe", b"Dear Sir or Madam,\n")], "letter.lhe: not an LHE, ROOT or Parquet file"),

@@ -4,6 +4,7 @@ import gzip
 import io
 import pickle
 import random
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -132,6 +133,20 @@ def test_many_weights_make_chunks_smaller(path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(lhe.reading, "_WEIGHTS_IN_CHUNK", 10)
     path.write_bytes(rich_document(10))
     assert [len(chunk) for chunk in iterate_lhe(path)] == [4, 4, 2]
+
+
+def test_many_particles_make_chunks_smaller(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lhe.reading, "_PARTICLES_IN_CHUNK", 10)
+    monkeypatch.setattr(lhe.reading, "_ROOM", 1)
+    crowd = PLAIN_EVENT.replace("4 1 1", "24 1 1").replace(
+        "</event>", " 21 1 0 0 0 0 0 0 1 1 0 0 9\n" * 20 + "</event>"
+    )
+    data = document(*[PLAIN_EVENT] * 5, crowd, *[PLAIN_EVENT] * 7)
+    path.write_bytes(data)
+    chunks = list(iterate_lhe(path, events_per_chunk=100))
+    assert [len(chunk) for chunk in chunks] == [2, 2, 1, 5, 3]
+    assert_same(chunks, read_reference(data))
+    assert len(read_lhe(path)) == 13
 
 
 def test_room_grows_with_the_events(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,7 +300,10 @@ BROKEN_FILES = {
     "cut in the header": (TEXT[:300], ": line 3: the file ends inside the block <header>, on"),
     "cut in an event": (TEXT[: -len(FOOT) - 40], "line .*: the file ends inside event 2, before its </event>"),
     "cut between events": (TEXT[: -len(FOOT)], "line .*: the file ends after event 2, without </LesHouchesEvents>"),
-    "cut in the last tag": (TEXT[: -len(FOOT) + 10], "'</LesHouch' stands after event 2, outside any event"),
+    "cut in the last tag": (TEXT[: -len(FOOT) + 10], "the file ends after event 2, without </LesHouchesEvents>"),
+    "cut in the tag of an event": (TEXT[: TEXT.rindex(b"<event>") + 4], f"line {LINE}: the file ends after event 1,"),
+    "cut in a number": (TEXT[: TEXT.rindex(b"30.0") + 2], "line .*: the file ends inside event 2, before its </event>"),
+    "cut in <rwgt>": (rich_document(2)[:-400], "line .*: the file ends inside event 2, before its </event>"),
     "text between": (document(PLAIN_EVENT, "so\n", PLAIN_EVENT), f"line {LINE}: 'so' stands after event 1, outside"),
     "garbage after": (TEXT + b"\nmore\n", f"line {LINES + 2}: 'more' follows </LesHouchesEvents>: nothing but comm"),
     "joined": (TEXT + TEXT, f"line {LINES + 1}: '<LesHouchesEvents .*' follows </LesHouchesEvents>: .* one by"),
@@ -306,9 +324,61 @@ def test_a_broken_file_is_named(path: Path, name: str, piece: int) -> None:
     assert compare(data, path, piece) == "refused"
 
 
-def test_a_truncated_gz_is_named_though_its_events_are_whole(path: Path) -> None:
+@pytest.mark.parametrize("piece", [50, 1 << 20])
+def test_a_truncated_gz_is_named_though_its_events_are_whole(path: Path, piece: int) -> None:
     path.write_bytes(gzip.compress(TEXT)[:-2])
-    with pytest.raises(LHEError, match=r"some\.lhe: the gz data end too early: the file is truncated"):
+    message = rf"some\.lhe: line {LINES + 1}: the gz data end too early, after event 2: the file is truncated, copy it"
+    with pytest.raises(LHEError, match=message):
+        read_compiled(path, piece, None)
+
+
+def _stored(data: bytes, *, whole: bool = True) -> bytes:
+    """Return gz that is not compressed: what its first bytes hold can be got from the first bytes of it."""
+    compressor = zlib.compressobj(0, wbits=31)
+    return compressor.compress(data) + compressor.flush(zlib.Z_FINISH if whole else zlib.Z_SYNC_FLUSH)
+
+
+CUTS = {
+    "in a number": (TEXT.rindex(b"30.0") + 2, ", inside event 2, before its </event>: the file is truncated"),
+    "in a tag": (TEXT.rindex(b"<event>") + 4, ", after event 1: the file is truncated"),
+    "between events": (TEXT.rindex(b"<event>"), ", after event 1: the file is truncated"),
+    "in the last tag": (len(TEXT) - len(FOOT) + 4, ", after event 2: the file is truncated"),
+    "in the trailer": (len(TEXT) - 5, ", after event 2: the file is truncated"),
+    "in the header": (300, " inside the block <header>, on this line or later: the file is truncated"),
+}
+
+
+@pytest.mark.parametrize("name", CUTS)
+@pytest.mark.parametrize("piece", [50, 1 << 20])
+def test_a_truncated_gz_says_how_far_it_goes(path: Path, name: str, piece: int) -> None:
+    cut, where = CUTS[name]
+    path.write_bytes(_stored(TEXT[:cut], whole=False))
+    line = TEXT.count(b"\n", 0, cut) + 1 if name != "in the header" else 3
+    with pytest.raises(LHEError, match=rf"some\.lhe: line {line}: the gz data end too early{where}, copy it again$"):
+        read_compiled(path, piece, 1)
+
+
+def test_other_damage_to_gz_says_how_far_it_goes(path: Path) -> None:
+    data = _stored(document(*[PLAIN_EVENT] * 2000))
+    path.write_bytes(data + b"more")
+    with pytest.raises(LHEError, match=r"line \d+: something that is not gz follows the gz data, after event 2000: c"):
+        read_lhe(path)
+    path.write_bytes(data[:-8] + b"\0\0\0\0" + data[-4:])
+    for piece in (10_000, 1 << 20):
+        with pytest.raises(
+            LHEError, match=r"line \d+: the gz data are damaged \(.*data check\), after event 2000: copy"
+        ):
+            read_compiled(path, piece, None)
+    start = data.index(PLAIN_EVENT.encode(), 3 * len(data) // 4)
+    path.write_bytes(data[:start] + PLAIN_EVENT.replace("30.0", "30.1").encode() + data[start + len(PLAIN_EVENT) :])
+    with pytest.raises(LHEError, match=r"the gz data are damaged \(.*incorrect data check\), after event 2000: copy"):
+        read_lhe(path)
+    data = gzip.compress(rich_document(300), 1)
+    path.write_bytes(data[: len(data) // 2] + b"\xff" * 40 + data[len(data) // 2 + 40 :])
+    with pytest.raises(LHEError, match=r"some\.lhe: (?:event \d+, )?line \d+: .*: copy"):
+        read_lhe(path)
+    path.write_bytes(_stored(b"", whole=False))
+    with pytest.raises(LHEError, match=r"some\.lhe: the gz data end too early: the file is truncated, copy it again$"):
         read_lhe(path)
 
 

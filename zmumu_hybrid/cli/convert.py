@@ -14,10 +14,17 @@ def convert(
     inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="LHE files, plain or gz; - is standard input.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The ROOT file to write.")],
 ) -> None:
-    """Convert Les Houches Event files to one ROOT file with columns named as in NanoAOD."""
-    from zmumu_hybrid import convert as conversion
+    """Convert Les Houches Event files to one ROOT file with columns named as in NanoAOD.
 
+    Its SHA-256 is written beside it, to OUTPUT.sha256; `zmumu process` compares the two.
+    """
+    from zmumu_hybrid import convert as conversion
+    from zmumu_hybrid import files
+
+    note = files.checksum_note(output)
+    note.unlink(missing_ok=True)
     summary = conversion.convert(inputs, output, show_progress=True)
+    files.write_checksum(output)
     typer.echo(
         f"{summary.output}: {summary.events:,} events with {summary.muons:,} muons from {summary.files} "
         f"file{'s' if summary.files > 1 else ''}; {summary.seconds:.1f} s, {summary.events_per_second:,.0f} events/s"

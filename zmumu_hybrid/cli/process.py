@@ -40,7 +40,7 @@ def process(
         typer.Option(help="This process, local processes, or a dask cluster.", rich_help_panel=_WORK),
     ] = "iterative",
     workers: Annotated[int, typer.Option(help="Number of workers.", rich_help_panel=_WORK)] = 1,
-    chunksize: Annotated[int, typer.Option(help="About how many events a chunk has.", rich_help_panel=_WORK)] = 100_000,
+    chunksize: Annotated[int, typer.Option(help="About how many events a chunk has.", rich_help_panel=_WORK)] = 250_000,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a dask scheduler that runs already.", rich_help_panel=_WORK)
     ] = None,

@@ -109,9 +109,9 @@ class EventBuffer:
             weights=_longer(self.columns.weights, more),
         )
 
-    def grow_particles(self) -> None:
-        """Make room for twice as many particles."""
-        more = 2 * self.particles
+    def grow_particles(self, most: int) -> None:
+        """Make room for twice as many particles, but no more than `most` as long as that is more at all."""
+        more = 2 * self.particles if self.particles >= most else min(2 * self.particles, most)
         self.columns = self.columns._replace(
             integers=_longer(self.columns.integers, more), floats=_longer(self.columns.floats, more)
         )

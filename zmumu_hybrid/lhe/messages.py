@@ -25,9 +25,23 @@ _NOT_FINITE = re.compile(rb"[+-]?(?:nan|inf)", re.IGNORECASE)
 _REMEDY = "the file is damaged: copy or generate it again"
 
 
-def truncated(name: str, line: int, events: int, inside: bool) -> LHEError:
-    """Return the error for a file that ends inside event `events` + 1, or between events."""
+def truncated(name: str, line: int, events: int, inside: bool, damage: tuple[str, str] | None = None) -> LHEError:
+    """Return the error for a file that ends, or whose gz data are damaged, inside event `events` + 1 or between events.
+
+    Parameters
+    ----------
+    name : str
+        The file.
+    line, events : int
+        How far it was read: the line it ends in, and the number of whole events.
+    inside : bool
+        Whether the next event has begun.
+    damage : tuple of str, optional
+        What is wrong with the gz data, and the remedy.
+    """
     where = f"inside event {events + 1}, before its </event>" if inside else f"after event {events}"
+    if damage:
+        return LHEError(f"{name}: line {line}: {damage[0]}, {where}: {damage[1]}")
     return LHEError(
         f"{name}: line {line}: the file ends {where}, without </LesHouchesEvents>: it is truncated, copy or generate "
         "it again"

@@ -28,7 +28,9 @@ __all__ = ["LHEStream", "iterate_lhe", "read_init", "read_lhe"]
 _LONGEST_EVENT = 64 << 20
 _MOST_WEIGHTS = 10_000
 _ROOM = 1 << 14
-_WEIGHTS_IN_CHUNK = 8_000_000
+_PARTICLES_IN_CHUNK = 400_000
+_WEIGHTS_IN_CHUNK = 3_000_000
+_BETWEEN_EVENTS = (b"<eventgroup", b"</eventgroup", b"</LesHouchesEvents", b"<!--")
 _OPEN_EVENT = re.compile(rb"<event[ \t\r\n/>]")
 _TRAILER = re.compile(rb"(?:[ \t\r\n]+|#(?:[^\n<]|<(?![A-Za-z/!?]))*|<!--(?:[^-]|-(?!->))*-->)*+")
 
@@ -90,16 +92,20 @@ class LHEStream:
         return tuple(self._weights.names)
 
     def _read_ahead(self) -> Any:
-        """Yield the pieces of the text, the next one read and decompressed meanwhile by a thread."""
-        if self.source.is_standard_input:
-            while piece := self.source.read():
-                yield piece
-            return
-        with ThreadPoolExecutor(1, "lhe-reader") as pool:
-            pending = pool.submit(self.source.read)
-            while piece := pending.result():
+        """Yield the pieces of the text, as far as they are sound, the next one got meanwhile by a thread."""
+        try:
+            if self.source.is_standard_input:
+                while piece := self.source.read():
+                    yield piece
+                return
+            with ThreadPoolExecutor(1, "lhe-reader") as pool:
                 pending = pool.submit(self.source.read)
-                yield piece
+                while piece := pending.result():
+                    pending = pool.submit(self.source.read)
+                    yield piece
+        except LHEError:
+            if self.source.damage is None:
+                raise
 
     def _read_preamble(self) -> tuple[LHEInit, bytes, int]:
         """Return the preamble, the text that was read beyond it, and the number of lines before that."""
@@ -117,10 +123,11 @@ class LHEStream:
         problem = "it is truncated, copy or generate it again"
         if len(text) > _LONGEST_EVENT:
             problem = f"nothing before the events may be longer than {_LONGEST_EVENT >> 20} MiB"
-        line = line_at(text, unfinished.position)
-        raise LHEError(
-            f"{self.source.name}: line {line}: the file ends inside {unfinished.what}, on this line or later: {problem}"
-        )
+        ends, problem = self.source.damage or ("the file ends", problem)
+        if not text:
+            raise LHEError(f"{self.source.name}: {ends}: {problem}")
+        where = f"line {line_at(text, unfinished.position)}: {ends} inside {unfinished.what}, on this line or later"
+        raise LHEError(f"{self.source.name}: {where}: {problem}")
 
     def _texts(self) -> Iterator[tuple[bytes, bool]]:
         """Yield (text that ends after a tag of the end of an event, followed by NUL; whether this is the last).
@@ -148,8 +155,8 @@ class LHEStream:
         Parameters
         ----------
         events_per_chunk : int, optional
-            How many events an array has, the last one excepted; fewer if they have so many weights that these alone
-            would fill 64 MB. Without it there is one array, also for a file with no events.
+            How many events an array has, the last one excepted; fewer if they have so many particles or weights that
+            these would take more than 32 or 24 MB. Without it there is one array, also for a file with no events.
 
         Raises
         ------
@@ -159,6 +166,7 @@ class LHEStream:
         if events_per_chunk is not None and events_per_chunk < 1:
             raise ConfigurationError(f"events_per_chunk is {events_per_chunk}, it must be at least 1")
         self._limit = events_per_chunk or sys.maxsize
+        self._room = _PARTICLES_IN_CHUNK if events_per_chunk else sys.maxsize
         state = np.zeros(len(State), np.int64)
         buffer = EventBuffer(min(self._limit, _ROOM), 8 * min(self._limit, _ROOM), 0)
         ended = False
@@ -171,9 +179,11 @@ class LHEStream:
                 self._resolve(text, buffer, state)
                 if found == Found.END:
                     ended = True
-                elif found == Found.MORE:
+                elif found == Found.MORE or (last and self._is_cut(found, text, state)):
                     break
-                elif state[State.EVENTS] == self._limit:
+                elif state[State.EVENTS] == self._limit or (
+                    found == Found.PARTICLES_FULL and buffer.particles >= self._room and state[State.EVENTS]
+                ):
                     yield self._take(buffer, state)
                     buffer = EventBuffer(buffer.events, buffer.particles, len(self._weights.names))
                 else:
@@ -182,13 +192,22 @@ class LHEStream:
             self._lines += int(count_lines(data, position))
             self._left = text[position:-1]
             if ended:
-                self._left = self._check_trailer(self._left, last)
-            elif last:
-                inside = _OPEN_EVENT.match(self._left) is not None
+                self._left = self._check_trailer(self._left, last and self.source.damage is None)
+            if last and (self.source.damage or not ended):
+                inside = not ended and _OPEN_EVENT.match(self._left) is not None
                 line = self._lines + self._left.count(b"\n") + 1
-                raise truncated(self.source.name, line, self._events + int(state[State.EVENTS]), inside)
+                events = self._events + int(state[State.EVENTS])
+                raise truncated(self.source.name, line, events, inside, self.source.damage)
         if events_per_chunk is None or state[State.EVENTS]:
             yield self._take(buffer, state)
+
+    def _is_cut(self, found: Found, text: bytes, state: Any) -> bool:
+        """Whether what is wrong in the last text is only that it does not go on."""
+        if found < Found.BAD_NUMBER:
+            return False
+        rest = text[state[State.WHERE] : -1]
+        between = found == Found.TEXT_BETWEEN_EVENTS and any(tag.startswith(rest) for tag in _BETWEEN_EVENTS)
+        return between or self.source.damage is not None
 
     def _take(self, buffer: EventBuffer, state: Any) -> Any:
         """Return the events of the buffer as an awkward array, and count from zero again."""
@@ -202,7 +221,7 @@ class LHEStream:
         if found == Found.EVENTS_FULL:
             buffer.grow_events(self._limit)
         elif found == Found.PARTICLES_FULL:
-            buffer.grow_particles()
+            buffer.grow_particles(self._room)
         elif found == Found.UNDECIDED_FULL:
             buffer.grow_undecided()
         elif found in (Found.NEW_NAME, Found.NEW_PLACE) and self._events + state[State.EVENTS] == 0:
@@ -300,8 +319,8 @@ def iterate_lhe(
     path : path-like
         Plain or gz; `-` is standard input.
     events_per_chunk : int
-        How many events an array has; the last one has the rest, and events with more than 160 weights come in
-        smaller arrays.
+        How many events an array has; the last one has the rest. Events with many particles or weights come in
+        smaller arrays: at most 400,000 particles, and 3,000,000 weights.
     show_progress : bool
         Whether to show a progress bar on a terminal.
 

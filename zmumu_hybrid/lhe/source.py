@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -39,6 +40,8 @@ class ByteSource:
         Bytes of the file, compressed as they are; None if it is not a regular file.
     consumed : int
         How many of them have been read.
+    damage : tuple of str, optional
+        What is wrong with the gz data, and the remedy, once that is found.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class ByteSource:
         self._decompressor: zlib._Decompress | None = None
         self._raw = b""
         self._begun = False
+        self.damage: tuple[str, str] | None = None
 
     def _open(self, path: str | os.PathLike[str]) -> BinaryIO:
         if self.is_standard_input:
@@ -108,7 +112,8 @@ class ByteSource:
         Raises
         ------
         LHEError
-            If the file is empty, or gz that is truncated, damaged, or followed by something else.
+            If the file is empty, or gz that is truncated, damaged, or followed by something else; the text before
+            that has been returned by then.
         """
         if not self._begun:
             self._begun = True
@@ -132,21 +137,28 @@ class ByteSource:
         """Return the next piece of decompressed text, from as many gz members as there are."""
         pieces: list[bytes] = []
         wanted = self._piece_bytes
-        while wanted > 0 and self._decompressor is not None:
+        while wanted > 0 and self._decompressor is not None and self.damage is None:
             if self._decompressor.eof:
                 self._next_member()
                 continue
             raw = self._raw or self._read_raw(_RAW_BYTES)
             if not raw:
-                raise LHEError(f"{self.name}: the gz data end too early: the file is truncated, copy it again")
+                self.damage = "the gz data end too early", "the file is truncated, copy it again"
+                break
+            before = self._decompressor.copy()
             try:
                 piece = self._decompressor.decompress(raw, wanted)
             except zlib.error as error:
-                raise LHEError(f"{self.name}: the gz data are damaged ({error}): copy the file again") from None
+                self.damage = f"the gz data are damaged ({error})", "copy the file again"
+                pieces += _salvage(before, raw)
+                break
             self._raw = self._decompressor.unconsumed_tail
             wanted -= len(piece)
             pieces.append(piece)
-        return b"".join(pieces)
+        text = b"".join(pieces)
+        if self.damage and not text:
+            raise LHEError(f"{self.name}: {self.damage[0]}: {self.damage[1]}")
+        return text
 
     def _next_member(self) -> None:
         """Go on to the next gz member, if there is one."""
@@ -163,4 +175,13 @@ class ByteSource:
             self._decompressor = zlib.decompressobj(31)
             self._raw = rest
         else:
-            raise LHEError(f"{self.name}: something that is not gz follows the gz data: copy the file again")
+            self.damage = "something that is not gz follows the gz data", "copy the file again"
+
+
+def _salvage(decompressor: zlib._Decompress, raw: bytes) -> Iterator[bytes]:
+    """Yield the text that comes before the damage in `raw`."""
+    for k in range(len(raw)):
+        try:
+            yield decompressor.decompress(raw[k : k + 1])
+        except zlib.error:
+            return
