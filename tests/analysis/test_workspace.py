@@ -66,8 +66,23 @@ def test_a_workspace_is_valid_and_the_fit_of_what_is_expected_finds_one() -> Non
     for name, (pull, size) in fit.pulls.items():
         assert abs(pull) < 0.01, name
         assert 0 < size < 1.01, name
-    assert expected_uncertainty(made, TWO_SIDED, yields) == pytest.approx(fit.uncertainty, rel=0.02)
-    assert expected_uncertainty(made, {}, yields, statistical=True) == pytest.approx(fit.statistical, rel=0.02)
+    assert expected_uncertainty(made, TWO_SIDED, yields) == pytest.approx(fit.uncertainty, rel=0.01)
+    assert expected_uncertainty(made, {}, yields, statistical=True) == pytest.approx(fit.statistical, rel=1e-3)
+
+
+def test_the_uncertainty_is_where_the_profiled_likelihood_has_risen_by_one() -> None:
+    yields = Yields(300, 2000)
+    workspace = make_workspace("toy", Templates.of(toy_histogram(), yields), TWO_SIDED, yields)
+    fit = fit_signal_strength(workspace)
+    held = pyhf.Workspace(workspace)
+    model = held.model()
+    data = held.data(model)
+    rises = []
+    for sign in (1, -1):
+        _, found = pyhf.infer.mle.fixed_poi_fit(1 + sign * fit.uncertainty, data, model, return_fitted_val=True)
+        _, best = pyhf.infer.mle.fit(data, model, return_fitted_val=True)
+        rises.append(float(found - best))
+    assert sum(rises) / 2 == pytest.approx(1, abs=0.05)
 
 
 def test_a_fit_follows_the_data_and_a_pull_its_cause() -> None:

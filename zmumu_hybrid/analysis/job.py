@@ -21,7 +21,7 @@ from zmumu_hybrid.analysis.used_events import Rows, UsedEvents, read_used_events
 from zmumu_hybrid.analysis.workspace import SAMPLES, Templates, Yields, make_workspace
 from zmumu_hybrid.branches import PRESETS, Branches, MuonsFrom
 from zmumu_hybrid.clusters import ExecutorName, Workers, worker_pool
-from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import write_json
 from zmumu_hybrid.pairs import PairOrder, PairSelection
 from zmumu_hybrid.progress import progress
@@ -264,7 +264,8 @@ def analyse(
         require_pyhf()
     cuts = Cuts(options.pt, options.eta, options.mass)
     observables, tables = _networks(models or {}, options.bins)
-    detector = _detector(options, tables)
+    simulated = any(sample in inputs for sample in SAMPLES)
+    detector = _detector(options, tables if simulated else {})
     systematics = _systematics(options, detector)
     if detector.optimal is not None:
         observables.append(of_score("optimal", "optimal", detector.optimal, options.bins))
@@ -288,6 +289,7 @@ def analyse(
         )
     templates, results, workspaces = {}, [], {}
     if measures:
+        _require_selected(found)
         templates = {
             each.name: Templates.of(found["histograms"][each.name], options.yields, systematics.shapes)
             for each in observables
@@ -389,6 +391,15 @@ def _detector(options: AnalysisOptions, tables: dict[str, str | None]) -> _Detec
         known = sample.where(~sample.columns["is_test"])
         best = OptimalScore(optimal.learn_classifier(known, smearing, reweighting))
     return _Detector(smearing, reweighting, (used,), best)
+
+
+def _require_selected(found: Mapping[str, Any]) -> None:
+    """Raise `InputError` for a sample without selected events, saying where they were lost."""
+    for sample in SAMPLES:
+        steps = found["cutflow"][sample]
+        if not list(steps.values())[-1]:
+            said = ", ".join(f"{name} {count}" for name, count in steps.items())
+            raise InputError(f"{sample}: no event is selected ({said}): loosen the cuts, or give other events")
 
 
 def _systematics(options: AnalysisOptions, detector: _Detector) -> Systematics:
