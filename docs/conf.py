@@ -20,7 +20,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx-mathjax-offline",
 ]
-exclude_patterns = ["_build", "results/README.md"]
+exclude_patterns = ["_build", "jupyter_execute", "results/README.md"]
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
 # Notebooks are shown with the output that is stored in them; the tests execute them.

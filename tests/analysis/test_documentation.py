@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samples import event_files
 from typer.testing import CliRunner
 
+from analysis.samples import event_files
 from toys import toy_events
 from zmumu_hybrid.cli.main import app
 

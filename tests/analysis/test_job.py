@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import uproot
-from samples import event_files, training_sample
 from typer.testing import CliRunner
 
+from analysis.samples import event_files, training_sample
 from zmumu_hybrid import histograms
 from zmumu_hybrid.analysis import AnalysisOptions, Yields, analyse
 from zmumu_hybrid.analysis.job import named_models

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import event_files, training_sample
 
+from analysis.samples import event_files, training_sample
 from zmumu_hybrid import candidates
 from zmumu_hybrid.analysis.used_events import UsedEvents, read_used_events, require_trained_on, require_unused
 from zmumu_hybrid.errors import ConfigurationError, InputError, LeakError

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from samples import toy_histogram
 
+from analysis.samples import toy_histogram
 from zmumu_hybrid.analysis.fit import fit_signal_strength
 from zmumu_hybrid.analysis.precision import expected_uncertainty, jackknife
 from zmumu_hybrid.analysis.workspace import Templates, Yields, make_workspace, merged_bins, template

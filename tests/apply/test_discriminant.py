@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models import HYBRID, SETS, ensemble_of, muon_model, muon_pairs, set_model
 
+from apply.models import HYBRID, SETS, ensemble_of, muon_model, muon_pairs, set_model
 from toys import toy_events, toy_pairs
 from zmumu_hybrid.apply import Discriminant, ExtrapolationWarning
 from zmumu_hybrid.apply.exporting import to_model

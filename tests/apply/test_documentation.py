@@ -9,9 +9,9 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
-from models import muon_model
-from test_discriminant import jets
 
+from apply.models import muon_model
+from apply.test_discriminant import jets
 from toys import toy_events
 from zmumu_hybrid.apply.modelfile import write_model
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from models import HYBRID, SETS, ensemble_of, muon_pairs
 
+from apply.models import HYBRID, SETS, ensemble_of, muon_pairs
 from learned import toy_columns, write
 from zmumu_hybrid.apply import Discriminant, export, exporting
 from zmumu_hybrid.apply.exporting import TOLERANCE, to_model

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import uproot
-from models import HYBRID, ensemble_of, muon_model, muon_pairs, set_model
 
+from apply.models import HYBRID, ensemble_of, muon_model, muon_pairs, set_model
 from toyfiles import toy_root, write_parquet, write_root
 from toys import toy_events
 from zmumu_hybrid import candidates

@@ -13,9 +13,9 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models import muon_model, muon_pairs
 from onnx import TensorProto, helper, numpy_helper
 
+from apply.models import muon_model, muon_pairs
 from zmumu_hybrid.apply import Discriminant
 from zmumu_hybrid.apply.modelfile import CARD_KEY, check_model, read_model
 from zmumu_hybrid.errors import InputError, MissingDependencyError, MissingInputError, ModelError, ZmumuError

@@ -12,9 +12,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_networks import lorentz
 from torch import Tensor
 
+from learn.test_networks import lorentz
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import sha256
 from zmumu_hybrid.learn import load_ensemble, train
