@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from typing import Any
 
@@ -28,16 +30,21 @@ from zmumu_hybrid.errors import ZmumuError
 __all__ = ["app", "main"]
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as a batch system sends it: everything ends as it does with Ctrl-C, and is cleaned up as then."""
+
+
 class Commands(TyperGroup):
-    """The commands; Ctrl-C ends each with one line on standard error and exit status 130."""
+    """The commands; Ctrl-C ends each with one line on standard error and exit status 130, SIGTERM with 143."""
 
     def invoke(self, ctx: Any) -> Any:
         """Invoke the command that was asked for."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            typer.echo("zmumu: interrupted; what was finished is kept, run the same command to go on", err=True)
-            raise typer.Exit(130) from None
+        except KeyboardInterrupt as stopped:
+            how, number = ("terminated", 143) if isinstance(stopped, Terminated) else ("interrupted", 130)
+            typer.echo(f"zmumu: {how}; what was finished is kept, run the same command to go on", err=True)
+            raise typer.Exit(number) from None
 
 
 app = typer.Typer(
@@ -80,8 +87,23 @@ app.command("apply", cls=ManyValues)(apply.apply)
 app.command("analyse", cls=ManyValues)(analyse.analyse)
 
 
+def heed_termination() -> None:
+    """Let SIGTERM raise `Terminated` in this process; the processes forked from it go on dying of it at once."""
+    here = os.getpid()
+
+    def stop(number: int, frame: object) -> None:
+        del frame
+        if os.getpid() == here:
+            raise Terminated
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, stop)
+
+
 def main() -> None:
     """Run the command line; a `ZmumuError` ends it with one line on standard error and exit status 1."""
+    heed_termination()
     try:
         app()
     except ZmumuError as error:
