@@ -55,11 +55,13 @@ def test_a_study_ends_with_a_report_and_is_not_repeated(tmp_path: Path) -> None:
     page = (tmp_path / "claims.md").read_text(encoding="utf-8")
     assert all(claim["text"] in page for claim in summary["claims"])
     text = report.read_text(encoding="utf-8")
-    assert text.count("data:image/png;base64,") == 8
+    assert text.count("data:image/png;base64,") == 10
+    assert summary["approaches"]["headroom"] == optimal["headroom"]
     said.clear()
     reproduce(study, lambda name, state, _seconds: said.append(f"{name} {state}"))
     assert said
     assert all(line.endswith("skip") for line in said)
+    assert json.loads((tmp_path / "summary.json").read_text())["approaches"] == summary["approaches"]
 
 
 @pytest.mark.parametrize(("seed", "workers", "message"), [(-1, 1, "--seed must lie in"), (1, 0, "--workers must be")])

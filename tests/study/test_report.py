@@ -68,6 +68,14 @@ def summary(tmp_path: Path) -> dict[str, Any]:
         "poolings": ["weighted-sum"],
         "overtaking": {"fraction": 0.7, "always": False, "low": 0.6, "high": 0.8, "within": 0.9, "lead": {}},
         "figures": {"1": {"title": "Spectra", "png": "figure-1.png", "pdf": "figure-1.pdf"}},
+        "approaches": {
+            "headroom": {
+                "paper": {"pfn": {"80000": {"mean": 0.4, "std": 0.021}, "16000": {"mean": -0.262, "std": None}}},
+                "tuned fresh": {"hybrid": {"80000": {"mean": 0.952, "std": 0.003}}},
+            },
+            "ablation": {"+ balanced pair": {"16000": {"mean": 0.805, "std": 0.013}}},
+            "figures": {"headrooms": {"title": "Which to take", "png": "figure-1.png", "pdf": "headrooms.pdf"}},
+        },
         "seconds": {"generate": 3.14},
     }
 
@@ -105,6 +113,14 @@ def test_what_was_measured_is_shown_and_escaped(summary: dict[str, Any], tmp_pat
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     for text in ("0.7900 ± 0.0010", "0.8126 ± 0.0010", "A &lt; B &amp; C", "&lt;fast&gt;", "ab" * 32, "50%", "1,000"):
         assert text in page
+
+
+def test_ways_of_training_are_listed_by_their_events(summary: dict[str, Any], tmp_path: Path) -> None:
+    page = render(summary, tmp_path)
+    assert page.index("-26.2%") < page.index("40.0 ± 2.1%") < page.index("95.2 ± 0.3%") < page.index("80.5 ± 1.3%")
+    assert "Which to take" in page
+    summary["approaches"] = {"figures": {}}
+    assert "+ balanced pair" not in render(summary, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from zmumu_hybrid.study.pipeline import Branch
 
 __all__ = [
+    "FIGURES",
     "LARGE",
     "LARGEST",
     "PLANS",
@@ -49,7 +50,12 @@ SMALL, LARGE, LARGEST = 16_000, 80_000, 1_000_000
 FRACTIONS = {SMALL: 0.2, LARGE: 1.0, LARGEST: 1.0}
 FRESH = {"resmear": True}
 ABLATION = "ablation "
-FIGURES = ("approaches", "headrooms")
+FIGURES = {
+    "approaches": "AUC against the number of training events, for each way of training",
+    "headrooms": "Headroom of the three networks against the number of training events",
+}
+"""What is drawn, by the name of the file, with its title."""
+
 RIVALS: dict[str, dict[str, Any]] = {
     "paper fresh": FRESH,
     "paper boosted truth": {"copies": "boosted-truth"},
@@ -293,8 +299,8 @@ def compare(branch: Branch, journal: Journal) -> dict[str, Any]:
     Returns
     -------
     dict
-        "headroom" by approach, model and training events, each with "mean" and "std"; "ablation"; "runs"; "limits". It
-        is also written to `optimal.json`, and drawn in `figures/approaches.png` and `figures/headrooms.png`.
+        "headroom" by approach, model and training events, each with "mean" and "std"; "ablation"; "runs"; all of it is
+        in `optimal.json`, with the limits; and "figures", what was drawn of it: title, "png" and "pdf" by name.
 
     Raises
     ------
@@ -316,9 +322,10 @@ def compare(branch: Branch, journal: Journal) -> dict[str, Any]:
         refuse_leaks({case.name: found}, limit)
         enter(results, case.approach, case.model, case.events, found)
 
+    for model, events, found in of_the_paper(study.root):
+        enter(results, "paper", model, events, found)
+
     def finish() -> dict[str, Any]:
-        for model, events, found in of_the_paper(study.root):
-            enter(results, "paper", model, events, found)
         write_json(study.root / "optimal.json", {**results, "limits": {str(LARGE): limit}})
         draw(results, limit, study.root / "figures", f"{study.scale.name} scale, seed {study.seed}")
         return {}
@@ -330,4 +337,8 @@ def compare(branch: Branch, journal: Journal) -> dict[str, Any]:
         outputs=["optimal.json", *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "pdf"))],
         needs=[*needs, *(name for name in journal.records if name.startswith(("approach-", "score-")))],
     )
-    return results
+    figures = {
+        name: {"title": title, **{kind: f"figures/{name}.{kind}" for kind in ("png", "pdf")}}
+        for name, title in FIGURES.items()
+    }
+    return {**results, "figures": figures}

@@ -338,10 +338,10 @@ def reproduce(
         outputs=[f"figures/figure-{name}.{suffix}" for name in TITLES for suffix in ("png", "pdf")],
         needs=["process-study", "limit", *(f"score-{training.name}" for training in paper.scores)],
     )
-    compare(branches[0], journal)
+    approaches = compare(branches[0], journal)
     inputs = list(describe_inputs(branches, journal))
     seeds = {branch.stage(sample): branch.seed(sample) for branch in branches for sample in SAMPLES}
-    summary = collect(study.root, study.scale, seeds, journal, outcomes, inputs, figures)
+    summary = collect(study.root, study.scale, seeds, journal, outcomes, inputs, figures, approaches)
     write_json(study.root / "summary.json", summary)
     write_claims(summary, study.root / "claims.md")
     write_report(summary, study.root, study.root / "report.html")

@@ -224,17 +224,52 @@ def provenance(summary: Mapping[str, Any]) -> str:
     )
 
 
-def figures(summary: Mapping[str, Any], root: Path) -> str:
-    """Return the figures, each with its PNG inside the page and the name of its PDF below."""
+def figures(entries: Mapping[str, Any], root: Path) -> str:
+    """Return figures, each with its PNG inside the page and the name of its PDF below; the paper's have numbers."""
     parts = []
-    for name, entry in summary["figures"].items():
+    for name, entry in entries.items():
         image = base64.b64encode((root / entry["png"]).read_bytes()).decode()
+        title = escape(entry["title"])
+        label = f"Figure {name}" if name.isdigit() else "Figure"
         parts.append(
-            f'<figure id="figure-{escape(name)}"><img alt="Figure {escape(name)}: {escape(entry["title"])}" '
-            f'src="data:image/png;base64,{image}"><figcaption><b>Figure {escape(name)}.</b> {escape(entry["title"])}. '
+            f'<figure id="figure-{escape(name)}"><img alt="{label}: {title}" src="data:image/png;base64,{image}">'
+            f"<figcaption><b>{label}.</b> {title}. "
             f"Also as {escape(entry['pdf'])}.</figcaption></figure>"
         )
     return '<div class="figures">' + "".join(parts) + "</div>"
+
+
+def approaches(summary: Mapping[str, Any], root: Path) -> str:
+    """Return how close each way of training comes to the best possible: tables of the headroom, and the figures."""
+    found = summary["approaches"]
+    rows = [
+        [escape(approach.capitalize()), MODELS.get(model, escape(model)), f"{int(events):,}", spread(share)]
+        for approach, models in found.get("headroom", {}).items()
+        for model, shares in models.items()
+        for events, share in sorted(shares.items(), key=lambda item: int(item[0]))
+    ]
+    caption = (
+        "Headroom on independent events by way of training, network and training events: mean and standard deviation "
+        "over the members. “Paper” are the networks of this study; “fresh” measures the same truth anew in every epoch."
+    )
+    text = table(["Way of training", "Network", "Training events", "Headroom"], rows, caption, numbers=[2, 3])
+    steps = found.get("ablation", {})
+    sizes = sorted({events for shares in steps.values() for events in shares}, key=int)
+    if steps:
+        text += table(
+            ["Hybrid", *(f"{int(events):,} events" for events in sizes)],
+            ([escape(step), *(spread(shares.get(events)) for events in sizes)] for step, shares in steps.items()),
+            "Headroom step by step: each “+” adds to the line before it, each other line takes one thing away.",
+            numbers=range(1, 1 + len(sizes)),
+        )
+    return text + figures(found["figures"], root)
+
+
+def spread(share: Mapping[str, float | None] | None) -> str:
+    """Return the mean and standard deviation of a headroom in per cent; a dash where there is none."""
+    if share is None or share["mean"] is None:
+        return "–"
+    return f"{100 * share['mean']:.1f}" + (f" ± {100 * share['std']:.1f}%" if share["std"] is not None else "%")
 
 
 def headline(summary: Mapping[str, Any]) -> str:
@@ -271,7 +306,8 @@ def render(summary: Mapping[str, Any], root: Path) -> str:
     sections = [
         ("outcome", "Outcome", headline(summary) + note + performance(summary) + slices(summary)),
         ("claims", "The paper's claims", claims(summary)),
-        ("figures", "Figures", figures(summary, root)),
+        ("figures", "Figures", figures(summary["figures"], root)),
+        ("approaches", "How close to the best possible", approaches(summary, root)),
         ("events", "The events", chain(summary)),
         ("provenance", "What was run", provenance(summary)),
     ]

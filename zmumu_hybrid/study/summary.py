@@ -99,6 +99,7 @@ def collect(
     outcomes: Sequence[Outcome],
     inputs: list[dict[str, Any]],
     figures: Mapping[str, Any],
+    approaches: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Gather the summary of a study.
 
@@ -116,6 +117,8 @@ def collect(
         The generated files: path, SHA-256, events, cross section.
     figures : mapping
         By number: title and files.
+    approaches : mapping
+        What `zmumu_hybrid.study.approaches.compare` found; its "runs" stay in `optimal.json`.
     """
     paper = outcomes[0]
     claims = judge(outcomes, epochs=scale.epochs)
@@ -145,6 +148,7 @@ def collect(
         "poolings": sorted(POOLINGS, key=lambda name: -np.mean(paper.scores[Training("hybrid", SMALL, name)]["auc"])),
         "overtaking": overtaking(paper.scores),
         "figures": dict(figures),
+        "approaches": {key: value for key, value in approaches.items() if key != "runs"},
         "seconds": {name: record.seconds for name, record in journal.records.items()},
     }
 
