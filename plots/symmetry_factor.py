@@ -24,6 +24,8 @@ def draw(
     *,
     note: str | None = None,
     events: Hist[Any] | None = None,
+    implied: tuple[ArrayLike, ArrayLike] | None = None,
+    title: str | None = None,
 ) -> style.Drawing:
     """Draw the general subnet's weight against pT, with the distribution of the events behind it.
 
@@ -39,6 +41,10 @@ def draw(
         Small type above the figure.
     events : hist.Hist, optional
         pT of the events (GeV), with the one axis pt: drawn faintly, in arbitrary units.
+    implied : (array of shape (bins + 1,), array of shape (bins,)), optional
+        Edges in pT (GeV), and in each bin what `zmumu_hybrid.optimal.beyond_invariants` returns.
+    title : str, optional
+        Of the legend.
 
     Raises
     ------
@@ -62,10 +68,20 @@ def draw(
             artists["band"] = panel.fill_between(drawn.x, low, high, color=look.color, alpha=0.25, linewidth=0)
             label = rf"Mean $\pm$ 1$\sigma$ over {drawn.values.shape[0]} members"
         (artists["weight"],) = panel.plot(drawn.x, drawn.mean, color=look.color, label=label)
+        if implied is not None:
+            edges, shares = (np.asarray(each, np.float64) for each in implied)
+            artists["implied"] = panel.stairs(
+                shares,
+                edges,
+                baseline=None,
+                color=style.OPTIMAL.color,
+                linewidth=2.0,
+                label="Optimal score: share of its variance beyond the mass",
+            )
         panel.set_xlim(drawn.x[0], drawn.x[-1])
         panel.set_ylim(0.0, 1.0)
         panel.set_xlabel(rf"{style.PT} of the $\mu^{{+}}$ [GeV]")
         panel.set_ylabel(r"General subnet's weight $\mathit{w}$")
-        artists["legend"] = style.legend(panel, location="upper left")
+        artists["legend"] = style.legend(panel, location="upper left", title=title)
         style.note(panel, note)
     return style.Drawing(panels, artists)

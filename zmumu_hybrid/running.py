@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import awkward as ak
 from coffea.nanoevents import BaseSchema
@@ -24,6 +24,7 @@ from uproot.source.file import MultithreadedFileSource
 
 from zmumu_hybrid.branches import Branches
 from zmumu_hybrid.errors import IncompleteRunError, ZmumuError
+from zmumu_hybrid.parquet import ProcessRows, chunks
 from zmumu_hybrid.progress import progress
 from zmumu_hybrid.records import events_by_branches
 from zmumu_hybrid.schema import EventSchema
@@ -199,17 +200,9 @@ def run(
         executor = PoolExecutor(pool=pool, advance=advance, names=names)
         for format_, branches in dict.fromkeys((source.format, source.branches) for source in sources):
             chosen = [source for source in sources if (source.format, source.branches) == (format_, branches)]
-            runner = Runner(
-                executor=executor,
-                chunksize=chunksize,
-                format=format_,
-                schema=schema if branches is None else BaseSchema,
-                metadata_cache={},
-                skipbadfiles=False,
-                align_clusters=format_ == "root",
-            )
+            reader = Reader(executor, chunksize, schema if branches is None else BaseSchema)
             parts.append(
-                _run_alike(chosen, processor if branches is None else _ByBranches(processor, branches), runner)
+                _run_alike(chosen, processor if branches is None else _ByBranches(processor, branches), reader, format_)
             )
     return accumulate(parts)
 
@@ -230,15 +223,45 @@ class _ByBranches(ProcessorABC):
         return self._processor.postprocess(accumulator)
 
 
-def _run_alike(sources: Sequence[Source], processor: ProcessorABC, runner: Runner) -> Any:
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How files that are read alike become chunks, and what runs a processor over them."""
+
+    executor: PoolExecutor
+    chunksize: int
+    schema: type[BaseSchema]
+
+    def root(self, sources: Sequence[Source], processor: ProcessorABC) -> tuple[list[WorkItem], dict[str, Any]]:
+        """Run over ROOT files with coffea's `Runner`; return the chunks, and their "out" and "processed"."""
+        runner = Runner(
+            executor=self.executor,
+            chunksize=self.chunksize,
+            format="root",
+            schema=self.schema,
+            metadata_cache={},
+            skipbadfiles=False,
+            align_clusters=True,
+        )
+        fileset: dict[str, dict[str, Any]] = {}
+        for source in sources:
+            dataset = fileset.setdefault(source.dataset, {"files": {}, "metadata": {"label": source.dataset}})
+            dataset["files"][str(source.readable)] = source.tree
+        requested = [piece for item in runner.preprocess(fileset) for piece in _split(item, self.chunksize)]
+        options = {"handler": MultithreadedFileSource, "num_workers": 1}  # local files need no event loop
+        return requested, runner.run(requested, processor, uproot_options=options)
+
+    def parquet(self, sources: Sequence[Source], processor: ProcessorABC) -> tuple[list[WorkItem], dict[str, Any]]:
+        """Run over Parquet files; return the chunks, and their "out" and "processed"."""
+        requested = [item for each in sources for item in chunks(each.readable, each.dataset, self.chunksize)]
+        result, _ = self.executor(requested, ProcessRows(processor, self.schema), None)
+        return requested, {**result, "out": processor.postprocess(result["out"])}
+
+
+def _run_alike(
+    sources: Sequence[Source], processor: ProcessorABC, reader: Reader, format_: Literal["root", "parquet"]
+) -> Any:
     """Run over sources that are read alike, and compare what was processed with what there is."""
-    fileset: dict[str, dict[str, Any]] = {}
-    for source in sources:
-        dataset = fileset.setdefault(source.dataset, {"files": {}, "metadata": {"label": source.dataset}})
-        dataset["files"][str(source.readable)] = source.tree
-    requested = [piece for item in runner.preprocess(fileset) for piece in _split(item, runner.chunksize)]
-    options = {"handler": MultithreadedFileSource, "num_workers": 1} if runner.format == "root" else {}
-    result = runner.run(requested, processor, uproot_options=options)  # local files need no event loop
+    requested, result = (reader.parquet if format_ == "parquet" else reader.root)(sources, processor)
     _check_complete(sources, requested, result["processed"])
     return result["out"]
 

@@ -19,7 +19,16 @@ from zmumu_hybrid.study.trainings import Training
 from zmumu_hybrid.tasks import Crew
 
 pytest.importorskip("pythia8mc")
-TINY = Scale("quick", 2500, 2500, members=2, epochs=1, fractions=(), conditions=(*replicas(1, members=1), OPTIONS[-1]))
+TINY = Scale(
+    "quick",
+    2500,
+    2500,
+    members=2,
+    epochs=1,
+    fractions=(),
+    conditions=(*replicas(1, members=1), OPTIONS[-1]),
+    widths=(0.3,),
+)
 
 
 @pytest.mark.slow
@@ -55,7 +64,13 @@ def test_a_study_ends_with_a_report_and_is_not_repeated(tmp_path: Path) -> None:
     page = (tmp_path / "claims.md").read_text(encoding="utf-8")
     assert all(claim["text"] in page for claim in summary["claims"])
     text = report.read_text(encoding="utf-8")
-    assert text.count("data:image/png;base64,") == 10
+    assert text.count("data:image/png;base64,") == 12
+    worth = summary["worth"]
+    assert {model: list(shares) for model, shares in worth["widths"]["paper"].items()} == {
+        model: ["0.1", "0.3"] for model in ("hybrid", "pfn", "invariant")
+    }
+    assert worth["limits"]["0.1"]["auc"] == summary["limit"]["auc"] > worth["limits"]["0.3"]["auc"]
+    assert len(worth["symmetry"]["small"]["weight"]) == 2
     assert summary["approaches"]["headroom"] == optimal["headroom"]
     said.clear()
     reproduce(study, lambda name, state, _seconds: said.append(f"{name} {state}"))

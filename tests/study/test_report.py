@@ -21,6 +21,9 @@ def entry(mean: float) -> dict[str, Any]:
     return {**reached, "by_slice": {"below30": reached}}
 
 
+LIMIT = {"auc": 0.8, "uncertainty": 0.001, "invariant_ceiling": 0.7, "invariant_ceiling_uncertainty": 0.002}
+
+
 @pytest.fixture
 def summary(tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "figure-1.png").write_bytes(PIXEL)
@@ -76,6 +79,12 @@ def summary(tmp_path: Path) -> dict[str, Any]:
             "ablation": {"+ balanced pair": {"16000": {"mean": 0.805, "std": 0.013}}},
             "figures": {"headrooms": {"title": "Which to take", "png": "figure-1.png", "pdf": "headrooms.pdf"}},
         },
+        "worth": {
+            "widths": {"paper": {"hybrid": {"0": {"mean": 0.01, "std": 0.02}, "0.3": {"mean": 0.777, "std": 0.011}}}},
+            "limits": {width: {**LIMIT, "auc": auc} for width, auc in (("0", 0.882), ("0.3", 0.7069))},
+            "symmetry": {size: {"rank_correlation": {"mean": 0.88, "std": 0.03}} for size in ("small", "large")},
+            "figures": {"widths": {"title": "At widths", "png": "figure-1.png", "pdf": "widths.pdf"}},
+        },
         "seconds": {"generate": 3.14},
     }
 
@@ -121,6 +130,21 @@ def test_ways_of_training_are_listed_by_their_events(summary: dict[str, Any], tm
     assert "Which to take" in page
     summary["approaches"] = {"figures": {}}
     assert "+ balanced pair" not in render(summary, tmp_path)
+
+
+def test_what_the_networks_reach_at_each_width_is_shown(summary: dict[str, Any], tmp_path: Path) -> None:
+    page = render(summary, tmp_path)
+    for text in (
+        "width 0.3",
+        "77.7 ± 1.1%",
+        "0.7069 ± 0.0010",
+        "0.7000 ± 0.0020",
+        "small data set: 0.88 ± 0.03",
+        "At widths",
+    ):
+        assert text in page
+    summary["worth"] = {"figures": {}}
+    assert "one width of the smearing" in render(summary, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from zmumu_hybrid.optimal.ceiling import MassRatio, fit_mass_ratio
 from zmumu_hybrid.optimal.classifier import OptimalClassifier, learn_classifier, log_ratios
 from zmumu_hybrid.optimal.density import TruthCuts, TruthDensity, fit_truth_density, mass_knots
+from zmumu_hybrid.optimal.implied import beyond_invariants
 from zmumu_hybrid.optimal.likelihood import MeasuredPairs, log_likelihoods, quadrature_nodes
 from zmumu_hybrid.optimal.measure import headroom, limit
 from zmumu_hybrid.optimal.sample import Sample, read_sample, read_settings, resmear
@@ -14,6 +15,7 @@ __all__ = [
     "Sample",
     "TruthCuts",
     "TruthDensity",
+    "beyond_invariants",
     "fit_mass_ratio",
     "fit_truth_density",
     "headroom",

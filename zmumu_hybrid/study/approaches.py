@@ -7,7 +7,7 @@ between the invariant ceiling and the optimal AUC (`zmumu_hybrid.optimal`).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatch
 from functools import partial
@@ -42,6 +42,7 @@ __all__ = [
     "enter",
     "of_the_paper",
     "reach",
+    "reach_all",
     "summarise",
     "tables",
 ]
@@ -293,6 +294,29 @@ def draw(results: Mapping[str, Any], limit: Mapping[str, Any], folder: Path, not
     )
 
 
+def reach_all(branch: Branch, journal: Journal, chosen: Iterable[Case]) -> Iterator[tuple[Case, dict[str, Any]]]:
+    """Train and score cases on the samples of a branch, a stage for each; yield each with what `reach` returns.
+
+    Raises
+    ------
+    LeakError
+        If a network does better than is possible.
+    """
+    seed, limit = branch.seed("study"), read_json(branch.path("limit.json"))
+    for case in (replace(case, members=min(case.members, branch.members)) for case in chosen):
+        found = journal.do(
+            branch.stage(f"approach-{case.name}"),
+            partial(reach, case, branch.path(""), branch.path("approaches"), seed=seed),
+            settings={**asdict(case), "seed": seed},
+            outputs=[
+                f"{branch.folder}approaches/{case.name}/{name}" for name in ("members.safetensors", "headroom.json")
+            ],
+            needs=[branch.stage(name) for name in ("process-study", "process-evaluation", "limit")],
+        )
+        refuse_leaks({branch.stage(case.name): found}, limit)
+        yield case, found
+
+
 def compare(branch: Branch, journal: Journal) -> dict[str, Any]:
     """Train and score the approaches that a study of this scale compares, and draw them: a stage for each.
 
@@ -308,20 +332,10 @@ def compare(branch: Branch, journal: Journal) -> dict[str, Any]:
         If a network does better than is possible.
     """
     study, results = branch.study, dict[str, Any]()
-    seed, limit = branch.seed("study"), read_json(branch.path("limit.json"))
+    limit = read_json(branch.path("limit.json"))
     chosen = [case for case in cases() if any(fnmatch(case.name, each) for each in PLANS.get(study.scale.name, ()))]
-    needs = ["process-study", "process-evaluation", "limit"]
-    for case in (replace(case, members=min(case.members, study.scale.members)) for case in chosen):
-        found = journal.do(
-            f"approach-{case.name}",
-            partial(reach, case, study.root, study.root / "approaches", seed=seed),
-            settings={**asdict(case), "seed": seed},
-            outputs=[f"approaches/{case.name}/{name}" for name in ("members.safetensors", "headroom.json")],
-            needs=needs,
-        )
-        refuse_leaks({case.name: found}, limit)
+    for case, found in reach_all(branch, journal, chosen):
         enter(results, case.approach, case.model, case.events, found)
-
     for model, events, found in of_the_paper(study.root):
         enter(results, "paper", model, events, found)
 
@@ -335,7 +349,7 @@ def compare(branch: Branch, journal: Journal) -> dict[str, Any]:
         finish,
         settings={},
         outputs=["optimal.json", *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "pdf"))],
-        needs=[*needs, *(name for name in journal.records if name.startswith(("approach-", "score-")))],
+        needs=["limit", *(name for name in journal.records if name.startswith(("approach-", "score-")))],
     )
     figures = {
         name: {"title": title, **{kind: f"figures/{name}.{kind}" for kind in ("png", "pdf")}}

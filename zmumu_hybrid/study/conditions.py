@@ -8,7 +8,11 @@ from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.reweighting import Binning
 from zmumu_hybrid.smearing import SmearingMode
 
-__all__ = ["OPTIONS", "PAPER", "Conditions", "replicas"]
+__all__ = ["OPTIONS", "PAPER", "WIDTH", "Conditions", "of_width", "replicas"]
+
+
+WIDTH = 0.1
+"""Relative width of the paper's smearing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class Conditions:
         What is different from the paper, in words.
     smearing, binning : str
         See `zmumu_hybrid.smearing.SmearingConfig` and `zmumu_hybrid.reweighting.fit`.
+    width : float
+        Relative width of the smearing.
     replica : int
         0 for the study's own events; any other number stands for other events, draws and initialisations.
     members : int, optional
@@ -33,6 +39,7 @@ class Conditions:
     text: str
     smearing: SmearingMode = "independent"
     binning: Binning = "equal-content"
+    width: float = WIDTH
     replica: int = 0
     members: int | None = None
 
@@ -67,3 +74,8 @@ def replicas(count: int, members: int | None = None) -> tuple[Conditions, ...]:
         Conditions(f"replica-{number}", f"other events, no. {number}", replica=number, members=members)
         for number in range(1, count + 1)
     )
+
+
+def of_width(width: float, members: int | None = None) -> Conditions:
+    """Return the paper's conditions with another relative width of the smearing."""
+    return Conditions(f"width-{width:g}", f"smearing of relative width {width:g}", width=width, members=members)

@@ -13,7 +13,7 @@ from zmumu_hybrid import keys
 from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.files import make_directory, write_json
-from zmumu_hybrid.study.conditions import PAPER, Conditions
+from zmumu_hybrid.study.conditions import PAPER, WIDTH, Conditions, of_width
 from zmumu_hybrid.study.journal import Journal, Stage
 from zmumu_hybrid.study.leaks import refuse_leaks
 from zmumu_hybrid.study.outcome import Outcome
@@ -65,6 +65,12 @@ class Study:
     def branches(self) -> list[Branch]:
         """The study under the paper's conditions, and under each of the others."""
         return [Branch(self, conditions) for conditions in (PAPER, *self.scale.conditions)]
+
+    @property
+    def widths(self) -> list[Branch]:
+        """The study at each width of the smearing, ascending, the paper's included; empty if that is the only one."""
+        others = [of_width(width, members=3) for width in self.scale.widths]
+        return [Branch(self, each) for each in sorted([PAPER, *others], key=lambda each: each.width)] if others else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +164,7 @@ def process_sample(branch: Branch, sample: str) -> dict[str, Any]:
         ProcessOptions(
             seed=branch.seed(sample),
             smearing=branch.conditions.smearing,
+            width=branch.conditions.width,
             binning=branch.conditions.binning,
             cache=root / "cache",
             reweighting=None if sample == "study" else branch.path("study/reweighting.json"),
@@ -234,7 +241,11 @@ def prepare(branch: Branch, journal: Journal) -> Mapping[str, Any]:
                 outputs=[branch.lhe(sample, process)],
             )
     conditions = branch.conditions
-    options = {} if conditions == PAPER else {"smearing": conditions.smearing, "binning": conditions.binning}
+    options: dict[str, Any] = {}
+    if conditions != PAPER:
+        options |= {"smearing": conditions.smearing, "binning": conditions.binning}
+    if conditions.width != WIDTH:
+        options |= {"width": conditions.width}
     for sample in SAMPLES:
         journal.do(
             branch.stage(f"process-{sample}"),
@@ -319,6 +330,7 @@ def reproduce(
     from zmumu_hybrid.study.figures import TITLES
     from zmumu_hybrid.study.report import write_report
     from zmumu_hybrid.study.summary import collect
+    from zmumu_hybrid.study.worth import weigh
 
     make_directory(study.root)
     journal = Journal(study.root, announce)
@@ -338,10 +350,14 @@ def reproduce(
         outputs=[f"figures/figure-{name}.{suffix}" for name in TITLES for suffix in ("png", "pdf")],
         needs=["process-study", "limit", *(f"score-{training.name}" for training in paper.scores)],
     )
-    approaches = compare(branches[0], journal)
+    comparisons = {"approaches": compare(branches[0], journal)}
+    for branch in study.widths:
+        if branch.conditions != PAPER:
+            prepare(branch, journal)
+    comparisons["worth"] = weigh(study, journal)
     inputs = list(describe_inputs(branches, journal))
     seeds = {branch.stage(sample): branch.seed(sample) for branch in branches for sample in SAMPLES}
-    summary = collect(study.root, study.scale, seeds, journal, outcomes, inputs, figures, approaches)
+    summary = collect(study.root, study.scale, seeds, journal, outcomes, inputs, figures, comparisons)
     write_json(study.root / "summary.json", summary)
     write_claims(summary, study.root / "claims.md")
     write_report(summary, study.root, study.root / "report.html")

@@ -265,6 +265,51 @@ def approaches(summary: Mapping[str, Any], root: Path) -> str:
     return text + figures(found["figures"], root)
 
 
+def worth(summary: Mapping[str, Any], root: Path) -> str:
+    """Return when the hybrid is worth it: headroom at other widths of the smearing, and its symmetry factor."""
+    found = summary["worth"]
+    if "widths" not in found:
+        return "<p>This study has one width of the smearing.</p>"
+    limits = found["limits"]
+    rows = [
+        [escape(way.capitalize()), MODELS.get(model, escape(model)), *(spread(shares.get(width)) for width in limits)]
+        for way, models in found["widths"].items()
+        for model, shares in models.items()
+    ]
+    for label, key in (("Best possible", "auc"), ("Best invariant", "invariant_ceiling")):
+        rows.append(
+            [
+                "AUC",
+                label,
+                *(
+                    number(each[key], each[f"{'' if key == 'auc' else f'{key}_'}uncertainty"])
+                    for each in limits.values()
+                ),
+            ]
+        )
+    caption = (
+        "Headroom on independent events by the relative width of the smearing, small data set: mean and standard "
+        "deviation over the members; below, the two limits at each width."
+    )
+    text = table(
+        ["Training", "Network", *(f"width {width}" for width in limits)],
+        rows,
+        caption,
+        numbers=range(2, 2 + len(limits)),
+    )
+    correlations = "; ".join(
+        f"{dataset} data set: {number(each['mean'], each['std'], 2)}"
+        for dataset in ("small", "large")
+        for each in [found["symmetry"][dataset]["rank_correlation"]]
+    )
+    return (
+        text
+        + "<p>At the optimum the general subnet is needed where much of the score is beyond the mass. Rank correlation "
+        "over pT of its learned weight with that share, mean and standard deviation over the members: "
+        f"{escape(correlations)}.</p>" + figures(found["figures"], root)
+    )
+
+
 def spread(share: Mapping[str, float | None] | None) -> str:
     """Return the mean and standard deviation of a headroom in per cent; a dash where there is none."""
     if share is None or share["mean"] is None:
@@ -308,6 +353,7 @@ def render(summary: Mapping[str, Any], root: Path) -> str:
         ("claims", "The paper's claims", claims(summary)),
         ("figures", "Figures", figures(summary["figures"], root)),
         ("approaches", "How close to the best possible", approaches(summary, root)),
+        ("worth", "When is the hybrid worth it?", worth(summary, root)),
         ("events", "The events", chain(summary)),
         ("provenance", "What was run", provenance(summary)),
     ]

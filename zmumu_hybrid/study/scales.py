@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zmumu_hybrid.errors import ConfigurationError
-from zmumu_hybrid.study.conditions import OPTIONS, Conditions, replicas
+from zmumu_hybrid.study.conditions import OPTIONS, WIDTH, Conditions, replicas
 
 __all__ = ["SCALES", "SMALL", "Scale"]
 
@@ -30,6 +30,8 @@ class Scale:
         Fractions of the data set shown in Fig. 6, besides the small and the large one.
     conditions : tuple of Conditions
         Under which conditions the claims are asked again, besides the paper's.
+    widths : tuple of float
+        Relative widths of the smearing at which the networks are compared, besides the paper's.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Scale:
     epochs: int
     fractions: tuple[float, ...]
     conditions: tuple[Conditions, ...] = ()
+    widths: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no study."""
@@ -47,13 +50,18 @@ class Scale:
                 raise ConfigurationError(f"{field} of a scale must be at least 1, not {getattr(self, field)}")
         if any(not 0 < fraction < 1 for fraction in self.fractions):
             raise ConfigurationError(f"the fractions of a scale must lie between 0 and 1, not {self.fractions}")
+        if any(width < 0 or width == WIDTH for width in self.widths):
+            raise ConfigurationError(
+                f"the widths of a scale must not be negative, nor the paper's {WIDTH:g}, which is always there, "
+                f"not {self.widths}"
+            )
 
 
 SMALL = 0.2
 """The fraction of the large data set that is the small one (paper, Sec. IV)."""
 
 SCALES = {
-    "quick": Scale("quick", 50_000, 100_000, members=3, epochs=12, fractions=(0.1, 0.5)),
+    "quick": Scale("quick", 50_000, 100_000, members=3, epochs=12, fractions=(0.1, 0.5), widths=(0.0, 0.3)),
     "full": Scale(
         "full",
         50_000,
@@ -62,6 +70,7 @@ SCALES = {
         epochs=100,
         fractions=(0.1, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
         conditions=(*replicas(2, members=3), *OPTIONS),
+        widths=(0.0, 0.03, 0.06, 0.15, 0.2, 0.3),
     ),
 }
 """The two scales by name. The paper's large data set has 100,000 events, of both classes together."""

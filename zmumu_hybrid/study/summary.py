@@ -99,7 +99,7 @@ def collect(
     outcomes: Sequence[Outcome],
     inputs: list[dict[str, Any]],
     figures: Mapping[str, Any],
-    approaches: Mapping[str, Any],
+    comparisons: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Gather the summary of a study.
 
@@ -117,8 +117,9 @@ def collect(
         The generated files: path, SHA-256, events, cross section.
     figures : mapping
         By number: title and files.
-    approaches : mapping
-        What `zmumu_hybrid.study.approaches.compare` found; its "runs" stay in `optimal.json`.
+    comparisons : mapping
+        "approaches", what `zmumu_hybrid.study.approaches.compare` found, and "worth", what
+        `zmumu_hybrid.study.worth.weigh` found; the "runs" of both stay in files of their own.
     """
     paper = outcomes[0]
     claims = judge(outcomes, epochs=scale.epochs)
@@ -148,7 +149,7 @@ def collect(
         "poolings": sorted(POOLINGS, key=lambda name: -np.mean(paper.scores[Training("hybrid", SMALL, name)]["auc"])),
         "overtaking": overtaking(paper.scores),
         "figures": dict(figures),
-        "approaches": {key: value for key, value in approaches.items() if key != "runs"},
+        **{name: {key: value for key, value in found.items() if key != "runs"} for name, found in comparisons.items()},
         "seconds": {name: record.seconds for name, record in journal.records.items()},
     }
 
