@@ -19,6 +19,8 @@ from zmumu_hybrid.study.trainings import Training
 from zmumu_hybrid.tasks import Crew
 
 pytest.importorskip("pythia8mc")
+pytest.importorskip("lgatr")
+pytest.importorskip("pelican")
 TINY = Scale(
     "quick",
     2500,
@@ -35,7 +37,7 @@ TINY = Scale(
 def test_a_study_ends_with_a_report_and_is_not_repeated(tmp_path: Path) -> None:
     said: list[str] = []
     study = Study(TINY, tmp_path, seed=3, workers=1)
-    report = reproduce(study, lambda name, state, _seconds: said.append(f"{name} {state}"))
+    report = reproduce(study, lambda name, state, _seconds: said.append(f"{name} {state}"), rivals=True)
     assert not any(line.endswith("skip") for line in said)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert set(summary["auc"]) == {"small", "large"}
@@ -65,6 +67,10 @@ def test_a_study_ends_with_a_report_and_is_not_repeated(tmp_path: Path) -> None:
     assert all(claim["text"] in page for claim in summary["claims"])
     text = report.read_text(encoding="utf-8")
     assert text.count("data:image/png;base64,") == 12
+    table = summary["rivals"]["table"]
+    assert {"lgatr", "pelican", "residual-pathway", "trees", "paper hybrid", "tuned hybrid"} <= set(table)
+    assert all(entry["parameters"] > 100 and entry["events_per_second"] > 100 for entry in table.values())
+    assert "Gradient-boosted trees" in text
     worth = summary["worth"]
     assert {model: list(shares) for model, shares in worth["widths"]["paper"].items()} == {
         model: ["0.1", "0.3"] for model in ("hybrid", "pfn", "invariant")
@@ -73,7 +79,7 @@ def test_a_study_ends_with_a_report_and_is_not_repeated(tmp_path: Path) -> None:
     assert len(worth["symmetry"]["small"]["weight"]) == 2
     assert summary["approaches"]["headroom"] == optimal["headroom"]
     said.clear()
-    reproduce(study, lambda name, state, _seconds: said.append(f"{name} {state}"))
+    reproduce(study, lambda name, state, _seconds: said.append(f"{name} {state}"), rivals=True)
     assert said
     assert all(line.endswith("skip") for line in said)
     assert json.loads((tmp_path / "summary.json").read_text())["approaches"] == summary["approaches"]

@@ -132,6 +132,22 @@ def test_ways_of_training_are_listed_by_their_events(summary: dict[str, Any], tm
     assert "+ balanced pair" not in render(summary, tmp_path)
 
 
+def test_rivals_are_ranked_where_there_are_some(summary: dict[str, Any], tmp_path: Path) -> None:
+    assert 'id="rivals"' not in render(summary, tmp_path)
+
+    def line(text: str, mean: float) -> dict[str, Any]:
+        share = {"mean": mean, "std": 0.002}
+        cost = {"parameters": 12345, "seconds": 61.25, "events_per_second": 98765}
+        return {"text": text, "auc": share, "headroom": share, **cost}
+
+    rules = {"fraction": 0.2, "members": 3, "epochs": 7, "batch_size": 99}
+    summary["rivals"] = {"rules": rules, "table": {"a": line("Second <1>", 0.79), "b": line("First", 0.81)}}
+    page = render(summary, tmp_path)
+    assert page.index("First") < page.index("Second &lt;1&gt;")
+    for text in ("12,345", "61.2", "98,765", "7 epochs", "batches of 99", "20% of the training"):
+        assert text in page
+
+
 def test_what_the_networks_reach_at_each_width_is_shown(summary: dict[str, Any], tmp_path: Path) -> None:
     page = render(summary, tmp_path)
     for text in (

@@ -27,6 +27,9 @@ def reproduce(
         str | None, typer.Option(help="Train on the workers of a dask scheduler that runs already.")
     ] = None,
     jobqueue: Annotated[Path | None, typer.Option(help="YAML file for dask-jobqueue: train in batch jobs.")] = None,
+    rivals: Annotated[
+        bool, typer.Option("--rivals", help="Compare with L-GATr, PELICAN, residual pathways and trees as well.")
+    ] = False,
 ) -> None:
     """Run the whole study: events, networks, figures, report. What is done already is skipped."""
     from rich.console import Console
@@ -48,5 +51,5 @@ def reproduce(
     # Many workers elsewhere are no reason for many processes here.
     generators = workers or cores if trainers.executor == "iterative" else min(trainers.workers, cores)
     study = Study(SCALES[scale], output, seed, generators, show_progress=True)
-    report = reproduce(study, announce, trainers)
+    report = reproduce(study, announce, trainers, rivals=rivals)
     typer.echo(f"{report}: the report; the numbers are in {report.with_name('summary.json')}")

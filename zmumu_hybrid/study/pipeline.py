@@ -303,6 +303,8 @@ def reproduce(
     study: Study,
     announce: Callable[[str, str, float], None] | None = None,
     trainers: Workers | None = None,
+    *,
+    rivals: bool = False,
 ) -> Path:
     """Run every stage of a study that is not done yet; return the path of its report.
 
@@ -314,6 +316,8 @@ def reproduce(
         Is told of every stage; see `zmumu_hybrid.study.journal.Journal`.
     trainers : Workers, optional
         Where the networks are trained, one training a task; by default here, on all cores.
+    rivals : bool
+        Compare with the networks of others, too; see `zmumu_hybrid.rivals`.
 
     Returns
     -------
@@ -324,6 +328,8 @@ def reproduce(
     ------
     LeakError
         If a network does better than is possible.
+    MissingDependencyError
+        If there are to be rivals and their packages are not installed.
     """
     from zmumu_hybrid.study.approaches import compare
     from zmumu_hybrid.study.claims_page import write_claims
@@ -332,6 +338,10 @@ def reproduce(
     from zmumu_hybrid.study.summary import collect
     from zmumu_hybrid.study.worth import weigh
 
+    if rivals:
+        from zmumu_hybrid.rivals import require_packages
+
+        require_packages()
     make_directory(study.root)
     journal = Journal(study.root, announce)
     branches = study.branches
@@ -355,6 +365,10 @@ def reproduce(
         if branch.conditions != PAPER:
             prepare(branch, journal)
     comparisons["worth"] = weigh(study, journal)
+    if rivals:
+        from zmumu_hybrid.study.rivals import hold
+
+        comparisons["rivals"] = hold(study, journal)
     inputs = list(describe_inputs(branches, journal))
     seeds = {branch.stage(sample): branch.seed(sample) for branch in branches for sample in SAMPLES}
     summary = collect(study.root, study.scale, seeds, journal, outcomes, inputs, figures, comparisons)

@@ -310,6 +310,31 @@ def worth(summary: Mapping[str, Any], root: Path) -> str:
     )
 
 
+def rivals(summary: Mapping[str, Any]) -> str:
+    """Return the table of the rivals and this package's networks, the best first."""
+    found = summary["rivals"]
+    rules = found["rules"]
+    rows = [
+        [
+            escape(entry["text"]),
+            number(entry["auc"]["mean"], entry["auc"]["std"]),
+            spread(entry["headroom"]),
+            f"{entry['parameters']:,}",
+            number(entry["seconds"], digits=1),
+            f"{entry['events_per_second']:,.0f}",
+        ]
+        for entry in sorted(found["table"].values(), key=lambda entry: -entry["auc"]["mean"])
+    ]
+    caption = (
+        f"Rivals on the same table: {100 * rules['fraction']:.0f}% of the training events, {rules['members']} members, "
+        f"{rules['epochs']} epochs in batches of {rules['batch_size']} (this package's networks: as in their preset). "
+        "Independent events; mean and standard deviation over the members. Seconds of training and events scored a "
+        "second are of one member on this machine; parameters of the trees are their leaves."
+    )
+    header = ["Classifier", "AUC ± spread", "Headroom", "Parameters", "Training (s)", "Events/s"]
+    return table(header, rows, caption, numbers=range(1, 6))
+
+
 def spread(share: Mapping[str, float | None] | None) -> str:
     """Return the mean and standard deviation of a headroom in per cent; a dash where there is none."""
     if share is None or share["mean"] is None:
@@ -354,6 +379,7 @@ def render(summary: Mapping[str, Any], root: Path) -> str:
         ("figures", "Figures", figures(summary["figures"], root)),
         ("approaches", "How close to the best possible", approaches(summary, root)),
         ("worth", "When is the hybrid worth it?", worth(summary, root)),
+        *([("rivals", "Rivals", rivals(summary))] if "rivals" in summary else []),
         ("events", "The events", chain(summary)),
         ("provenance", "What was run", provenance(summary)),
     ]

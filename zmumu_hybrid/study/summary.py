@@ -118,8 +118,9 @@ def collect(
     figures : mapping
         By number: title and files.
     comparisons : mapping
-        "approaches", what `zmumu_hybrid.study.approaches.compare` found, and "worth", what
-        `zmumu_hybrid.study.worth.weigh` found; the "runs" of both stay in files of their own.
+        "approaches", what `zmumu_hybrid.study.approaches.compare` found, "worth", what
+        `zmumu_hybrid.study.worth.weigh` found, and "rivals", if there were any, what `zmumu_hybrid.study.rivals.hold`
+        found; their "runs" stay in files of their own.
     """
     paper = outcomes[0]
     claims = judge(outcomes, epochs=scale.epochs)

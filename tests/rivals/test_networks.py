@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from toys import toy_momenta
+from zmumu_hybrid.rivals.networks import NETWORKS, Pelican, ResidualPathway, Transformer
+
+pytest.importorskip("lgatr")
+pytest.importorskip("pelican")
+
+
+def momenta(events: int = 6) -> torch.Tensor:
+    p, mass = np.split(np.stack(toy_momenta(events, 3), 1), [3], axis=-1)
+    energy = np.sqrt((p**2).sum(-1, keepdims=True) + mass**2)
+    return torch.from_numpy(np.concatenate([energy, p], -1))
+
+
+def boosted(p4: torch.Tensor, beta: tuple[float, float, float]) -> torch.Tensor:
+    b = torch.tensor(beta, dtype=p4.dtype)
+    b2 = (b * b).sum()
+    gamma = 1 / torch.sqrt(1 - b2)
+    energy, p = p4[..., :1], p4[..., 1:]
+    along = (p * b).sum(-1, keepdim=True)
+    return torch.cat([gamma * (energy + along), p + b * ((gamma - 1) / b2 * along + gamma * energy)], -1)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(5)
+
+
+@pytest.mark.parametrize("kind", [Transformer, Pelican])
+def test_only_the_references_break_the_symmetry(kind: type[torch.nn.Module]) -> None:
+    p4 = momenta()
+    moved = boosted(p4, (0.3, -0.2, 0.4))
+    free = kind(references=False).double().eval()
+    assert torch.allclose(free(moved), free(p4), rtol=1e-6, atol=1e-8)
+    assert free(p4).std() > 1e-4
+    bound = kind().double().eval()
+    assert (bound(moved) - bound(p4)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", [Transformer, Pelican])
+def test_turning_about_the_beam_changes_nothing(kind: type[torch.nn.Module]) -> None:
+    p4 = momenta()
+    turned = p4.clone()
+    turned[..., 1], turned[..., 2] = -p4[..., 2], p4[..., 1]
+    network = kind().double().eval()
+    assert torch.allclose(network(turned), network(p4), rtol=1e-6, atol=1e-8)
+
+
+def test_the_symmetric_pathway_is_invariant_and_the_general_one_is_not() -> None:
+    p4, network = momenta(), ResidualPathway().double().eval()
+    moved = boosted(p4, (0.3, -0.2, 0.4))
+    assert (network(moved) - network(p4)).abs().max() > 1e-3
+    with torch.no_grad():
+        for values in network.general.parameters():
+            values.zero_()
+    assert torch.allclose(network(moved), network(p4), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_an_event_is_scored_the_same_in_any_company(name: str) -> None:
+    p4, network = momenta(), NETWORKS[name]().double().eval()
+    assert torch.allclose(network(p4)[2:4], network(p4[2:4]), rtol=1e-9, atol=1e-12)

@@ -1,0 +1,141 @@
+"""The rivals of the hybrid, in one table with it: what each reaches, how large it is, and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zmumu_hybrid.files import read_json, write_json
+from zmumu_hybrid.optimal import headroom
+from zmumu_hybrid.study.approaches import summarise
+from zmumu_hybrid.study.leaks import refuse_leaks
+from zmumu_hybrid.study.scales import SMALL
+from zmumu_hybrid.study.trainings import MODELS, Training
+
+if TYPE_CHECKING:
+    from zmumu_hybrid.rivals import Rules
+    from zmumu_hybrid.study.journal import Journal
+    from zmumu_hybrid.study.pipeline import Study
+    from zmumu_hybrid.study.scales import Scale
+
+__all__ = ["hold", "rules_of"]
+
+TUNED = {"quick": "tuned-{model}-16000", "full": "tuned-{model}-80000"}
+"""The tuned networks that are in the table, by the scale of a study."""
+
+
+def rules_of(scale: Scale, seed: int) -> Rules:
+    """Return the rules of the contest: at quick scale the small data set and few epochs."""
+    from zmumu_hybrid.rivals import Rules
+
+    small = scale.name == "quick"
+    return Rules(
+        fraction=SMALL if small else 1.0,
+        epochs=min(scale.epochs, 20),
+        members=min(scale.members, 3),
+        batch_size=min(256, scale.events // 10),
+        seed=seed,
+    )
+
+
+def own(run: Path, table: Path, seconds: float | None) -> dict[str, Any]:
+    """Return size and cost of one of this package's ensembles; scored like the rivals, a member at a time."""
+    from zmumu_hybrid.learn.ensemble import load_ensemble
+    from zmumu_hybrid.learn.tensors import load
+    from zmumu_hybrid.rivals.contest import timed
+
+    ensemble = load_ensemble(run)
+    held_out = load(table, part="test")
+
+    class All:
+        parameters = sum(values.numel() for values in ensemble.network.parameters()) // ensemble.members
+
+        def logits(self, p4: Any) -> Any:
+            return ensemble.logits(p4, held_out.context(ensemble.config))[0]
+
+    rate = timed(All(), held_out.p4)
+    each = None if seconds is None else seconds / ensemble.members
+    return {"parameters": All.parameters, "seconds": each, "events_per_second": round(rate * ensemble.members)}
+
+
+def hold(study: Study, journal: Journal) -> dict[str, Any]:
+    """Train and score every rival, a stage for each, and gather them with this package's networks.
+
+    Returns
+    -------
+    dict
+        "rules", and "table": by name "text", "auc" and "headroom", each with "mean" and "std" over the members,
+        "auc_uncertainty", "parameters", "seconds" of training a member, "events_per_second" of scoring with one. Also
+        in `rivals.json`, with "runs", the AUC of every member.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the packages are not installed.
+    LeakError
+        If a rival does better than is possible.
+    """
+    from zmumu_hybrid.rivals import RIVALS, contest, require_packages
+
+    require_packages()
+    root, scale = study.root, study.scale
+    rules, limit = rules_of(scale, study.seed), read_json(root / "limit.json")
+    needs = ["process-study", "process-evaluation", "limit"]
+    runs: dict[str, Any] = {}
+    for name in RIVALS:
+        action = partial(
+            contest,
+            name,
+            root / "study",
+            root / "evaluation",
+            root / "rivals",
+            rules,
+            show_progress=study.show_progress,
+        )
+        runs[name] = journal.do(
+            f"rival-{name}",
+            action,
+            settings=asdict(rules),
+            outputs=[f"rivals/{name}-{member}.json" for member in range(rules.members)],
+            needs=needs,
+        )
+        refuse_leaks({name: runs[name]}, limit)
+
+    def finish() -> dict[str, Any]:
+        table = {name: row(RIVALS[name], found, limit) for name, found in runs.items()}
+        for model in MODELS:
+            training = Training(model, rules.fraction)
+            scored = journal.records[f"score-{training.name}"].result
+            seconds = journal.records[f"train-{training.name}"].seconds
+            found = {**scored, **own(root / "runs" / training.name, root / "study", seconds)}
+            table[f"paper {model}"] = row(f"The paper's {model}", found, limit)
+            folder = root / "approaches" / TUNED.get(scale.name, "").format(model=model)
+            if (folder / "headroom.json").exists():
+                found = read_json(folder / "headroom.json")
+                found |= own(folder, root / "study", found["seconds"])
+                table[f"tuned {model}"] = row(f"The tuned {model}", found, limit)
+        result = {"rules": asdict(rules), "table": table}
+        write_json(root / "rivals.json", {**result, "runs": runs})
+        return result
+
+    others = [name for name in journal.records if name.startswith(("approach-", "score-"))]
+    return journal.do(
+        "rivals",
+        finish,
+        settings=asdict(rules),
+        outputs=["rivals.json"],
+        needs=[*needs, *(f"rival-{name}" for name in RIVALS), *others],
+    )
+
+
+def row(text: str, found: dict[str, Any], limit: dict[str, Any]) -> dict[str, Any]:
+    """Return a line of the table."""
+    return {
+        "text": text,
+        "auc": summarise(found["auc"]),
+        "auc_uncertainty": found["auc_uncertainty"],
+        "headroom": summarise([headroom(auc, limit) for auc in found["auc"]]),
+        **{key: found[key] for key in ("parameters", "seconds", "events_per_second")},
+    }
