@@ -65,12 +65,16 @@ def tabulate(found: Mapping[str, Mapping[str, Mapping[float, list[float]]]]) -> 
 
 
 def implied_shares(root: Path) -> list[float | None]:
-    """Return in `PT_EDGES` what the optimal classifier of the evaluation sample has beyond the mass."""
+    """Return in `PT_EDGES` what the optimal classifier of the evaluation sample has beyond the mass.
+
+    At one pT the factor of the reweighting is one number; it is left out, as its steps inside a bin tell nothing.
+    """
     from zmumu_hybrid import candidates
     from zmumu_hybrid.optimal import beyond_invariants, learn_classifier, read_sample, read_settings
 
     truth, sample = read_sample(root / "study"), read_sample(root / "evaluation")
-    classifier = learn_classifier(truth, *read_settings(root / "evaluation", sample))
+    smearing, _ = read_settings(root / "evaluation", sample)
+    classifier = learn_classifier(truth, smearing, None)
     columns = candidates.read(root / "evaluation" / "candidates.parquet", ["pt_0", "mass", "weight"])
     shares = beyond_invariants(
         classifier.log_ratio(sample.columns), columns["mass"], columns["pt_0"], columns["weight"], PT_EDGES
