@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from zmumu_hybrid.analysis.fit import Fit
-    from zmumu_hybrid.analysis.job import AnalysisSummary, Result
+    from zmumu_hybrid.analysis.job import AnalysisSummary
+    from zmumu_hybrid.analysis.results import Result
     from zmumu_hybrid.analysis.workspace import Templates
 
 __all__ = ["draw_discriminant", "draw_precisions", "draw_pulls", "save_all"]

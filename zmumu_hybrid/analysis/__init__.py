@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zmumu_hybrid.analysis.fit import Fit, fit_signal_strength
-    from zmumu_hybrid.analysis.job import AnalysisOptions, AnalysisSummary, analyse
+    from zmumu_hybrid.analysis.job import AnalysisSummary, analyse
     from zmumu_hybrid.analysis.observables import Observable
+    from zmumu_hybrid.analysis.options import AnalysisOptions
+    from zmumu_hybrid.analysis.results import Result
     from zmumu_hybrid.analysis.systematics import Systematics
     from zmumu_hybrid.analysis.workspace import Templates, Yields, make_workspace
 
 _HOMES = {
-    "AnalysisOptions": "job",
+    "AnalysisOptions": "options",
     "AnalysisSummary": "job",
     "Fit": "fit",
     "Observable": "observables",
+    "Result": "results",
     "Systematics": "systematics",
     "Templates": "workspace",
     "Yields": "workspace",
@@ -30,6 +33,7 @@ __all__ = [
     "AnalysisSummary",
     "Fit",
     "Observable",
+    "Result",
     "Systematics",
     "Templates",
     "Yields",

@@ -6,176 +6,34 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from zmumu_hybrid import histograms
-from zmumu_hybrid.analysis import precision
-from zmumu_hybrid.analysis.fit import Fit, fit_signal_strength, require_pyhf
+from zmumu_hybrid.analysis.fit import fit_signal_strength, require_pyhf
 from zmumu_hybrid.analysis.observables import DiscriminantScore, Observable, OptimalScore, of_mass, of_score
+from zmumu_hybrid.analysis.options import AnalysisOptions
+from zmumu_hybrid.analysis.results import Result, measure
 from zmumu_hybrid.analysis.systematics import SYSTEMATICS, Systematics, require_known
-from zmumu_hybrid.analysis.used_events import Rows, UsedEvents, read_used_events, require_trained_on, require_unused
-from zmumu_hybrid.analysis.workspace import SAMPLES, Templates, Yields, make_workspace
-from zmumu_hybrid.branches import PRESETS, Branches, MuonsFrom
-from zmumu_hybrid.clusters import ExecutorName, Workers, worker_pool
+from zmumu_hybrid.analysis.used_events import UsedEvents, read_used_events, require_trained_on, require_unused
+from zmumu_hybrid.analysis.workspace import SAMPLES, Templates, make_workspace
+from zmumu_hybrid.clusters import worker_pool
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import write_json
-from zmumu_hybrid.pairs import PairOrder, PairSelection
 from zmumu_hybrid.progress import progress
 from zmumu_hybrid.provenance import git_revision, versions
 from zmumu_hybrid.reweighting import Reweighting
-from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
+from zmumu_hybrid.smearing import SmearingConfig
 from zmumu_hybrid.sources import open_sources
 from zmumu_hybrid.staging import staging_directory
 
 if TYPE_CHECKING:
     from hist import Hist
 
-__all__ = ["AnalysisOptions", "AnalysisSummary", "Result", "analyse", "named_models"]
+__all__ = ["AnalysisSummary", "analyse", "named_models"]
 
 Paths = Sequence[str | os.PathLike[str]]
-
-MASS_WINDOW = (80.0, 100.0)
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisOptions:
-    """All settings of an analysis.
-
-    Parameters
-    ----------
-    trained_on : Path, optional
-        Directory of `zmumu process` that the networks were trained on: its smearing and reweighting are the nominal
-        ones, its training events are refused, and the optimal classifier learns the truth from them.
-    independent : bool
-        The networks were trained on something else, and none of the events was used for it.
-    rows : {"all", "test"}
-        Which events of simulation are taken: all, or those that `trained_on` holds out.
-    optimal : bool
-        Whether the optimal classifier is one of the observables; it needs `trained_on`, of leading order.
-    systematics : tuple of str, optional
-        Names of what is varied, of `zmumu_hybrid.analysis.systematics.SYSTEMATICS`; by default all that apply.
-    width_uncertainty, reweighting_uncertainty : float
-        See `zmumu_hybrid.analysis.systematics.Systematics`.
-    yields : Yields
-    unblind : bool
-        Fit the data instead of what is expected.
-    pt, eta, mass
-        See `zmumu_hybrid.processors.analysis.Cuts`.
-    mass_window : (float, float)
-        Of the measurement with a cut on the mass alone, GeV.
-    bins : int
-        Of each discriminant, before those with few events are merged.
-    smearing, hold, width, seed
-        See `zmumu_hybrid.smearing.SmearingConfig`; not looked at with `trained_on`.
-    pair : "leading" or "closest-to-z"
-    muons, branches
-        As in `zmumu_hybrid.processing.ProcessOptions`.
-    executor, workers, chunksize, scheduler, jobqueue, cache
-        As in `zmumu_hybrid.processing.ProcessOptions`.
-
-    Raises
-    ------
-    ConfigurationError
-        If a value cannot be used, or two contradict each other.
-    """
-
-    trained_on: Path | None = None
-    independent: bool = False
-    rows: Rows = "all"
-    optimal: bool = False
-    systematics: tuple[str, ...] | None = None
-    width_uncertainty: float = 0.1
-    reweighting_uncertainty: float = 0.2
-    yields: Yields = field(default_factory=Yields)
-    unblind: bool = False
-    pt: float = 10.0
-    eta: float = 2.5
-    mass: tuple[float, float] = (60.0, 150.0)
-    mass_window: tuple[float, float] = MASS_WINDOW
-    bins: int = 20
-    smearing: SmearingMode = "independent"
-    hold: Hold = "pz"
-    width: float = 0.1
-    seed: int = 0
-    pair: PairOrder = "leading"
-    muons: MuonsFrom = "Muon"
-    branches: Path | None = None
-    executor: ExecutorName = "iterative"
-    workers: int = 1
-    chunksize: int = 100_000
-    scheduler: str | None = None
-    jobqueue: Path | None = None
-    cache: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.chunksize < 1:
-            raise ConfigurationError(f"the chunk size must be at least 1 event, not {self.chunksize}")
-        if self.branches is not None and self.muons != "Muon":
-            raise ConfigurationError(f"give either --branches or --muons {self.muons}: the branches say the muons")
-        if self.trained_on is None and (self.rows == "test" or self.optimal):
-            what = "--optimal" if self.optimal else "--rows test"
-            raise ConfigurationError(f"{what}: needs --trained-on, the directory of `zmumu process` that it is about")
-        if self.bins < 1:
-            raise ConfigurationError(f"bins of a discriminant: at least 1 is needed, not {self.bins}")
-        if self.systematics is not None:
-            require_known(self.systematics, SYSTEMATICS, "systematic")
-        _ = self.staff, self.smearing_config, self.selection
-
-    @property
-    def staff(self) -> Workers:
-        """Who does the work."""
-        return Workers(self.executor, self.workers, self.scheduler, self.jobqueue)
-
-    @property
-    def smearing_config(self) -> SmearingConfig:
-        """How muons are smeared without a training sample that says it."""
-        return SmearingConfig(self.smearing, self.hold, self.width, self.seed)
-
-    @property
-    def selection(self) -> PairSelection:
-        """Which muons make the pair."""
-        return PairSelection(self.pair)
-
-    @property
-    def declared(self) -> Branches | None:
-        """What the branches of ROOT and Parquet files are; None for NanoAOD's `Muon`."""
-        return PRESETS.get(self.muons) if self.branches is None else Branches.read(self.branches)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one observable measures.
-
-    Attributes
-    ----------
-    name, kind : str
-        Of the observable.
-    bins : int
-        After merging.
-    fit : Fit
-    precision : float
-        Expected uncertainty of the signal strength, from `zmumu_hybrid.analysis.precision`.
-    precision_uncertainty : float
-        How well that is known from the simulated events.
-    gain : float
-        The precision of the mass cut over this one: how many times better; `gain_uncertainty` as above.
-    spread : float or None
-        Mean spread of the score over the members of the ensemble, by weight, for the signal.
-    """
-
-    name: str
-    kind: str
-    bins: int
-    fit: Fit
-    precision: float
-    precision_uncertainty: float
-    gain: float
-    gain_uncertainty: float
-    spread: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +161,7 @@ def analyse(
             for name, workspace in workspaces.items():
                 fits[name] = fit_signal_strength(workspace)
                 advance(1)
-        results = _results(observables, templates, found, fits, systematics, options.yields)
+        results = measure(observables, templates, found, fits, systematics, options.yields)
     target = Path(output)
     names = [f"workspace-{name}.json" for name in workspaces]
     with staging_directory(target, ["histograms.json", "histograms.root", *names, "analysis.json"]) as staging:
@@ -414,57 +272,3 @@ def _systematics(options: AnalysisOptions, detector: _Detector) -> Systematics:
         require_known(options.systematics, applicable, "systematic")
     names = tuple(applicable) if options.systematics is None else options.systematics
     return Systematics(names, options.width_uncertainty, options.reweighting_uncertainty)
-
-
-def _results(
-    observables: Sequence[Observable],
-    templates: Mapping[str, Templates],
-    found: Mapping[str, Any],
-    fits: Mapping[str, Fit],
-    systematics: Systematics,
-    yields: Yields,
-) -> list[Result]:
-    """Return the measurements, with the uncertainties of the precisions by the jackknife over the parts."""
-    two_sided = systematics.two_sided
-
-    def measured(made: Templates) -> float:
-        return precision.expected_uncertainty(made, two_sided, yields)
-
-    values = {name: measured(made) for name, made in templates.items()}
-    replicas = {}
-    for name, made in templates.items():
-        parts = found["parts"][name]
-        count = len(parts.axes["part"])
-        replicas[name] = np.array(
-            [measured(made.again(_without(parts, index), yields, systematics.shapes)) for index in range(count)]
-        )
-    results = []
-    for each in observables:
-        spread = found["spread"][each.name].get("signal", np.nan)
-        weight = found["weights"]["signal"]["nominal"]
-        results.append(
-            Result(
-                name=each.name,
-                kind=each.kind,
-                bins=len(templates[each.name].edges) - 1,
-                fit=fits[each.name],
-                precision=values[each.name],
-                precision_uncertainty=precision.jackknife(replicas[each.name]),
-                gain=values["mass-cut"] / values[each.name],
-                gain_uncertainty=precision.jackknife(replicas["mass-cut"] / replicas[each.name]),
-                spread=float(spread / weight) if np.isfinite(spread) and weight else None,
-            )
-        )
-    return results
-
-
-def _without(parts: Hist[Any], index: int) -> Hist[Any]:
-    """Return the sum over all parts but one."""
-    import hist
-
-    whole = parts[{"part": sum}]
-    piece = parts[{"part": index}]
-    made = hist.Hist(*whole.axes, storage=hist.storage.Weight(), name=whole.name)
-    for name in ("value", "variance"):
-        made.view(flow=True)[name] = whole.view(flow=True)[name] - piece.view(flow=True)[name]
-    return made
