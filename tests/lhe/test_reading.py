@@ -443,3 +443,14 @@ def test_damaged_files_are_read_as_the_reference_reads_them(path: Path, seed: in
         for _ in range(100)
     ]
     assert {"read", "refused"} == set(outcomes)
+
+
+def test_of_two_attributes_of_one_name_the_first_counts(tmp_path: Path) -> None:
+    """Found by `fuzz_lhe.py`: the header took the last, events the first."""
+    for data in bases():
+        if b'<weight id="1001"' in data:
+            twice = data.replace(b'<weight id="1001"', b"<weight id='1001' eight id='other'")
+            assert compare(twice, tmp_path / "twice.lhe") == "read"
+            assert "1001" in read_lhe(tmp_path / "twice.lhe").weights.fields
+            return
+    raise AssertionError("no base has named weights")

@@ -135,11 +135,11 @@ def excerpt(text: bytes, position: int) -> str:
 
 
 def _attributes(tag: bytes) -> dict[str, str]:
-    """Return the attributes of a tag; in their values predefined entities are resolved."""
-    return {
-        decode(match[1]): html.unescape(decode(match[2] if match[2] is not None else match[3]))
-        for match in _ATTRIBUTE.finditer(tag)
-    }
+    """Return the attributes of a tag; predefined entities are resolved in their values, and the first of a name counts."""
+    found: dict[str, str] = {}
+    for match in _ATTRIBUTE.finditer(tag):
+        found.setdefault(decode(match[1]), html.unescape(decode(match[2] if match[2] is not None else match[3])))
+    return found
 
 
 def _skip(text: bytes, position: int, begin: bytes, end: bytes, what: str) -> int:
