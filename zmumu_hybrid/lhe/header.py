@@ -135,7 +135,7 @@ def excerpt(text: bytes, position: int) -> str:
 
 
 def _attributes(tag: bytes) -> dict[str, str]:
-    """Return the attributes of a tag; predefined entities are resolved in their values, and the first of a name counts."""
+    """Return the attributes of a tag, the first of each name; in their values predefined entities are resolved."""
     found: dict[str, str] = {}
     for match in _ATTRIBUTE.finditer(tag):
         found.setdefault(decode(match[1]), html.unescape(decode(match[2] if match[2] is not None else match[3])))

@@ -22,18 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["hold", "rules_of"]
 
-TUNED = {"quick": "tuned-{model}-16000", "full": "tuned-{model}-80000"}
-"""The tuned networks that are in the table, by the scale of a study."""
+TUNED = "tuned-{model}-16000"
+"""The tuned networks that are in the table, where the study has them: those of the small data set."""
 
 
 def rules_of(scale: Scale, seed: int) -> Rules:
-    """Return the rules of the contest: at quick scale the small data set and few epochs."""
+    """Return the rules of the contest: the small data set, where symmetry helps the most, and at most 30 epochs."""
     from zmumu_hybrid.rivals import Rules
 
-    small = scale.name == "quick"
     return Rules(
-        fraction=SMALL if small else 1.0,
-        epochs=min(scale.epochs, 20),
+        fraction=SMALL,
+        epochs=min(scale.epochs, 30),
         members=min(scale.members, 3),
         batch_size=min(256, scale.events // 10),
         seed=seed,
@@ -111,7 +110,7 @@ def hold(study: Study, journal: Journal) -> dict[str, Any]:
             seconds = journal.records[f"train-{training.name}"].seconds
             found = {**scored, **own(root / "runs" / training.name, root / "study", seconds)}
             table[f"paper {model}"] = row(f"The paper's {model}", found, limit)
-            folder = root / "approaches" / TUNED.get(scale.name, "").format(model=model)
+            folder = root / "approaches" / TUNED.format(model=model)
             if (folder / "headroom.json").exists():
                 found = read_json(folder / "headroom.json")
                 found |= own(folder, root / "study", found["seconds"])
