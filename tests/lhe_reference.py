@@ -5,7 +5,6 @@ It shares no code with the package: whole text, regular expressions, one event a
 
 from __future__ import annotations
 
-import gzip
 import html
 import math
 import re
@@ -115,13 +114,25 @@ class Text:
         return words
 
 
+def gunzip(data: bytes) -> bytes:
+    """Return the text of gz members; unlike Python's gzip it refuses reserved flags, as RFC 1952 asks."""
+    text = b""
+    while data:
+        member = zlib.decompressobj(31)
+        text += member.decompress(data)
+        if not member.eof:
+            raise EOFError
+        data = member.unused_data.lstrip(b"\0")
+    return text
+
+
 def read_reference(data: bytes) -> list[Event]:
     """Return all events, or raise MalformedError."""
     if not data:
         raise MalformedError(None)
     if data[:2] == b"\x1f\x8b":
         try:
-            data = gzip.decompress(data)
+            data = gunzip(data)
         except (OSError, EOFError, zlib.error):
             raise MalformedError(None) from None
     text = Text(data)

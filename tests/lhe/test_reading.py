@@ -454,3 +454,10 @@ def test_of_two_attributes_of_one_name_the_first_counts(tmp_path: Path) -> None:
             assert "1001" in read_lhe(tmp_path / "twice.lhe").weights.fields
             return
     raise AssertionError("no base has named weights")
+
+
+def test_reserved_flags_of_gz_are_refused(tmp_path: Path) -> None:
+    """Found by `fuzz_lhe.py`: Python's gzip, and so the reference, read over them."""
+    data = bytearray(gzip.compress(bases()[0], mtime=0))
+    data[3] |= 0x20
+    assert compare(bytes(data), tmp_path / "flags.lhe.gz") == "refused"

@@ -40,7 +40,7 @@ class Transformer(nn.Module):
     """
 
     def __init__(
-        self, blocks: int = 3, multivectors: int = 8, scalars: int = 16, heads: int = 4, *, references: bool = True
+        self, blocks: int = 2, multivectors: int = 8, scalars: int = 16, heads: int = 2, *, references: bool = True
     ) -> None:
         super().__init__()
         from lgatr import LGATr, get_spurions
