@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,17 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def content(found: dict[str, Any]) -> dict[str, Any]:
     """Return what a scan has found, without where."""
     return {name: found[name] for name in ("settings", "events", "trials", "epochs", "best", "comparison")}
+
+
+@contextmanager
+def stored(found: dict[str, Any]) -> Iterator[Any]:
+    """Open the study of a scan in its storage, which is closed after the block."""
+    opened = optuna.storages.RDBStorage(found["storage"]["url"])
+    try:
+        yield optuna.load_study(study_name=found["storage"]["study"], storage=opened)
+    finally:
+        opened.remove_session()
+        opened.engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +176,9 @@ def test_a_scan_goes_on_to_the_number_that_is_asked_for(
         found = scan(QUICK, table, tmp_path, count, announce=lambda number, _: told.append(number))
     assert content(found) == undisturbed
     assert told == list(range(6))
-    study = optuna.load_study(study_name=found["storage"]["study"], storage=found["storage"]["url"])
-    assert [trial.user_attrs["number"] for trial in study.trials] == list(range(6))
-    assert study.best_trial.number == undisturbed["best"]
+    with stored(found) as study:
+        assert [trial.user_attrs["number"] for trial in study.trials] == list(range(6))
+        assert study.best_trial.number == undisturbed["best"]
     with pytest.raises(ConfigurationError, match=r"holds another scan \(its generation is different\)"):
         scan(replace(QUICK, generation=5), table, tmp_path, 6)
 
@@ -190,8 +203,8 @@ def test_a_killed_scan_ends_with_the_same_trials(table: Path, tmp_path: Path, un
                 os.kill(process.pid, signal.SIGKILL)
     found = scan(QUICK, table, tmp_path, 6)
     assert content(found) == undisturbed
-    study = optuna.load_study(study_name=found["storage"]["study"], storage=found["storage"]["url"])
-    assert len(study.trials) == 6
+    with stored(found) as study:
+        assert len(study.trials) == 6
 
 
 def test_a_trial_that_diverges_or_is_pruned_is_told_and_removed(

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -59,18 +59,16 @@ class Ledger:
         url = storage if storage and "://" in storage else _sqlite(Path(storage) if storage else folder / "scan.db")
         key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         name = f"{settings['model']['model']}-{key[:16]}"
-        with quiet():
+        with ExitStack() as stack, quiet():
             try:
                 opened = optuna.storages.RDBStorage(url)
+                stack.callback(opened.engine.dispose)
+                stack.callback(opened.remove_session)
                 study = optuna.create_study(storage=opened, study_name=name, direction="maximize", load_if_exists=True)
             except (SQLAlchemyError, optuna.exceptions.OptunaError, ImportError, RuntimeError, ValueError) as error:
                 said = " ".join(str(error).split("\n", maxsplit=1)[0].split())
                 raise ConfigurationError(f"storage {url}: cannot be used by Optuna: {said}") from error
-            try:
-                yield cls(url, name, study)
-            finally:
-                opened.remove_session()
-                opened.engine.dispose()
+            yield cls(url, name, study)
 
     def outcomes(self) -> list[Outcome]:
         """Return the outcomes of the trials 0, 1, 2, ... as far as there are; each number counts once."""
