@@ -4,11 +4,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 RESULTS ?= results
+PYTEST := $(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist worksteal
+SEED := $(or $(SEED),$(shell date +%s))
 
-.PHONY: reproduce full test lint types wheel docs pages clean help
+.PHONY: reproduce full test test-all fuzz lint types wheel docs pages clean help
+
+# A folder that was copied or moved brings an environment that runs the code of the old place.
+ifneq ($(and $(wildcard $(VENV)/.stamp-*),$(filter-out clean help,$(or $(MAKECMDGOALS),reproduce))),)
+OWN := import os.path; from importlib.util import find_spec as find; \
+  os.path.samefile(find("zmumu_hybrid").origin, "zmumu_hybrid/__init__.py") and print("own")
+ifneq ($(shell $(BIN)/python -Ic '$(OWN)' 2>/dev/null),own)
+$(error $(CURDIR)/$(VENV) runs the code of another folder, or not at all: remove it with `make clean`, then run this again)
+endif
+endif
 
 help:  ## Say what there is to make
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 reproduce: $(VENV)/.stamp-run  ## Run the whole study at quick scale into results/
 	@$(BIN)/zmumu reproduce --scale quick --output $(RESULTS)
@@ -16,8 +27,16 @@ reproduce: $(VENV)/.stamp-run  ## Run the whole study at quick scale into result
 full: $(VENV)/.stamp-run  ## Run the whole study at the paper's scale into results-full/ (hours)
 	@$(BIN)/zmumu reproduce --scale full --output results-full
 
-test: $(VENV)/.stamp-dev  ## Run the tests
-	@$(BIN)/python -m pytest -q
+test: $(VENV)/.stamp-dev  ## Run the tests, but for the few slow ones
+	@$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/.stamp-dev  ## Run all tests
+	@$(PYTEST)
+
+fuzz: $(VENV)/.stamp-dev  ## Search for examples that break a law, at random; SEED=n repeats a search
+	@echo "SEED=$(SEED): what is found is printed; add it to its test, as an @example or a case"
+	@$(BIN)/python tests/fuzz_lhe.py --count 100000 --seed $(SEED)
+	@$(PYTEST) -m hypothesis --hypothesis-profile random --hypothesis-seed $(SEED)
 
 lint: $(VENV)/.stamp-dev  ## Check style and spelling
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell

@@ -9,6 +9,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 nox.options.default_venv_backend = "uv|virtualenv"
 PYTHONS = ["3.11", "3.12", "3.13"]
 CONSTRAINTS = ("-c", "constraints.txt")
+PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "worksteal")
 
 
 @nox.session
@@ -31,7 +32,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests, on each Python that is supported."""
     session.install(*CONSTRAINTS, *nox.project.dependency_groups(nox.project.load_toml(), "test"), "-e", ".[all]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or PARALLEL))
 
 
 @nox.session(venv_backend="uv", python="3.11")
@@ -39,7 +40,7 @@ def minimums(session: nox.Session) -> None:
     """Run the tests with the lowest versions that pyproject.toml allows."""
     groups = nox.project.dependency_groups(nox.project.load_toml(), "test")
     session.install("--resolution=lowest-direct", *groups, "-e", ".[all]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or PARALLEL))
 
 
 @nox.session

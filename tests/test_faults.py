@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import pytest
 import uproot
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from laws import examples
 from toyfiles import toy_lhe_events, write_lhe, write_root
 from toys import toy_events
 from zmumu_hybrid import candidates
@@ -35,7 +36,7 @@ from zmumu_hybrid.sources import open_sources
 ZMUMU = "import sys; from zmumu_hybrid.cli.main import main; sys.argv[0] = 'zmumu'; main()"
 
 places = st.integers(0, 10**9)
-spoilt = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+spoilt = examples(25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,10 @@ import hist
 import numpy as np
 import pytest
 import uproot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from laws import examples
 from toys import toy_pairs
 from zmumu_hybrid import candidates, histograms
 from zmumu_hybrid.errors import InputError, MissingInputError, OutputError
@@ -79,7 +80,7 @@ def test_the_edge_of_a_slice_belongs_to_the_slice_above() -> None:
 
 
 @given(st.lists(st.integers(0, 5000), max_size=4))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_pieces_add_up_to_the_whole(filled: histograms.Histograms, cuts: list[int]) -> None:
     pieces = [histograms.make()]
     edges = [0, *sorted(cuts), 5000]

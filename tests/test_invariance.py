@@ -11,9 +11,10 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from laws import examples
 from toyfiles import toy_lhe_events, write_lhe
 from zmumu_hybrid import candidates, histograms
 from zmumu_hybrid.convert import convert
@@ -82,7 +83,7 @@ def assert_same(folder: Path, reference: Path) -> None:
         np.testing.assert_allclose(histogram.values(flow=True), filled[1][name].values(flow=True), rtol=1e-12)
 
 
-@settings(max_examples=12)
+@examples(12)
 @given(st.data(), st.integers(7, 200))
 def test_how_events_are_stored_and_cut_does_not_show(reference: Path, data: st.DataObject, chunksize: int) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from laws import examples
 from zmumu_hybrid import parts
 from zmumu_hybrid.candidates import Table
 from zmumu_hybrid.errors import InputError
@@ -40,7 +41,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "_GROUP", 50)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(rows=ROWS, pieces=st.integers(1, 6), seed=st.integers(0, 1000))
 def test_merged_parts_are_the_sorted_table_however_it_was_cut(
     tmp_path_factory: pytest.TempPathFactory, rows: int, pieces: int, seed: int

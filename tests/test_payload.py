@@ -11,11 +11,12 @@ import correctionlib
 import correctionlib.schemav2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
 from typer.testing import CliRunner
 
+from laws import examples
 from toys import toy_identity, toy_pairs
 from zmumu_hybrid.cli.main import app
 from zmumu_hybrid.errors import ConfigurationError
@@ -50,7 +51,7 @@ def read(config: SmearingConfig, **options: object) -> correctionlib.CorrectionS
 
 
 @given(identities, configs, st.sampled_from(["signal", "data: 2"]))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_correctionlib_draws_what_the_smearing_draws(
     rows: list[tuple[int, int, int]], config: SmearingConfig, dataset: str
 ) -> None:

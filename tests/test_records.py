@@ -5,9 +5,10 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from laws import examples
 from toys import toy_events, toy_momenta
 from zmumu_hybrid.branches import MUON_MASS, PRESETS, Branches
 from zmumu_hybrid.errors import InputError
@@ -179,7 +180,7 @@ def test_columns_of_the_wrong_shape_or_type_are_named() -> None:
 
 
 @given(seed=st.integers(0, 1000), order=st.permutations(range(5)))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_a_number_by_content_is_that_of_the_event(seed: int, order: list[int]) -> None:
     columns = {name: values for name, values in rows(5, seed).items() if name not in ("Run", "Event")}
     declared = {"event": {}}

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from laws import examples
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.reweighting import Reweighting, ReweightingConfig, final_weights, fit
 
@@ -27,7 +28,7 @@ def content(reweighting: Reweighting, pt: np.ndarray, weight: np.ndarray) -> np.
 
 
 @given(st.integers(0, 2**32), st.integers(1, 40), st.sampled_from(BINNINGS))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_the_background_has_the_signals_weight_in_every_bin(seed: int, bins: int, binning: str) -> None:
     signal, background, signal_weight, background_weight = sample(2000, seed)
     fitted = fit(signal, background, signal_weight, background_weight, bins=bins, binning=binning)
@@ -39,7 +40,7 @@ def test_the_background_has_the_signals_weight_in_every_bin(seed: int, bins: int
 
 
 @given(st.integers(0, 2**32), st.sampled_from(BINNINGS))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_the_order_of_rows_does_not_show(seed: int, binning: str) -> None:
     s, b, ws, wb = sample(500, seed)
     generator = np.random.default_rng(seed)

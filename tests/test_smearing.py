@@ -5,10 +5,11 @@ from itertools import pairwise
 import awkward as ak
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
+from laws import examples
 from toys import toy_pairs
 from zmumu_hybrid import keys, kinematics
 from zmumu_hybrid.errors import ConfigurationError
@@ -47,7 +48,7 @@ def test_the_pull_of_a_million_muons_is_a_standard_normal_and_those_of_an_event_
 
 
 @given(st.lists(st.integers(0, 300), max_size=6), st.permutations(range(6)), configs)
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_the_values_do_not_depend_on_chunks_or_their_order(
     cuts: list[int], order: list[int], config: SmearingConfig
 ) -> None:
@@ -60,7 +61,7 @@ def test_the_values_do_not_depend_on_chunks_or_their_order(
 
 
 @given(configs)
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_what_is_held_is_held(config: SmearingConfig) -> None:
     smeared = smear(PAIRS, config, "signal")
     for before, after in ((PAIRS.plus, smeared.plus), (PAIRS.minus, smeared.minus)):

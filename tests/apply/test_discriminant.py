@@ -9,10 +9,11 @@ from pathlib import Path
 import awkward as ak
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from apply.models import HYBRID, SETS, ensemble_of, muon_model, muon_pairs, set_model
+from laws import examples
 from toys import toy_events, toy_pairs
 from zmumu_hybrid.apply import Discriminant, ExtrapolationWarning
 from zmumu_hybrid.apply.exporting import to_model
@@ -73,7 +74,7 @@ def test_an_empty_chunk_has_no_scores() -> None:
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_masked_and_indexed_arrays_stay_aligned(seed: int) -> None:
     """Whatever an awkward array is wrapped in, each event has its own score."""
     rng = np.random.default_rng(seed)

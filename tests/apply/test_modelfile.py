@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from apply.models import muon_model, muon_pairs
+from laws import examples
 from zmumu_hybrid.apply import Discriminant
 from zmumu_hybrid.apply.modelfile import CARD_KEY, check_model, read_model
 from zmumu_hybrid.errors import InputError, MissingDependencyError, MissingInputError, ModelError, ZmumuError
@@ -125,7 +126,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_spoilt_byte_is_noticed_or_changes_nothing(data: st.DataObject) -> None:
     whole = bytearray(muon_model().data)
     place = data.draw(st.integers(0, len(whole) - 1))

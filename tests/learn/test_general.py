@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from laws import examples
 from learn.test_networks import lorentz
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import sha256
@@ -68,7 +69,7 @@ def trained(config: ModelConfig, members: int = 2) -> Hybrid:
 
 
 @given(st.permutations(range(6)), st.integers(0, 100))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_the_order_of_the_particles_does_not_matter(order: list[int], seed: int) -> None:
     network = trained(SETS)
     p4, mask, labels = collection(20, 6, seed)
@@ -77,7 +78,7 @@ def test_the_order_of_the_particles_does_not_matter(order: list[int], seed: int)
 
 
 @given(st.integers(0, 100))
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_padding_changes_nothing(seed: int) -> None:
     """Neither what stands in it, nor how much of it there is: also in training."""
     p4, mask, labels = collection(20, 6, seed)
@@ -95,7 +96,7 @@ def test_padding_changes_nothing(seed: int) -> None:
 
 
 @given(st.floats(-1.5, 1.5), st.integers(1, 3), st.floats(0, 2 * np.pi))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_the_symmetric_latent_does_not_move_under_lorentz_transformations(
     rapidity: float, axis: int, angle: float
 ) -> None:

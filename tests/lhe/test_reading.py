@@ -12,9 +12,10 @@ import awkward as ak
 import numpy as np
 import pylhe
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from laws import examples
 from lhe_mutations import assert_same, bases, compare, mutant, read_compiled
 from lhe_reference import read_reference
 from lhe_samples import (
@@ -115,7 +116,7 @@ def test_a_file_without_events(path: Path) -> None:
 
 
 @given(piece=st.integers(1, 5000), chunk=st.one_of(st.none(), st.integers(1, 200)), sample=st.sampled_from(bases()))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_pieces_and_chunks_do_not_matter(
     tmp_path_factory: pytest.TempPathFactory, piece: int, chunk: int | None, sample: bytes
 ) -> None:

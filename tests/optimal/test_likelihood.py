@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import drellyan
+from laws import examples
 from toys import MUON_MASS
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.kinematics import Floats
@@ -126,7 +127,7 @@ def test_without_smearing_the_ratio_is_that_of_the_truth(hold: str) -> None:
         np.testing.assert_allclose(found[:, 0] - found[:, 1], expected, atol=2e-3)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(angle=st.floats(0, 6.3), seed=st.integers(0, 1000))
 def test_nothing_depends_on_azimuth_or_on_which_beam_comes_from_where(angle: float, seed: int) -> None:
     smearing = SmearingConfig()
