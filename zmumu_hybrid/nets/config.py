@@ -1,0 +1,370 @@
+"""What a network is, as plain validated descriptions: one small dataclass a network. Knows no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.nets.names import (
+    CONDITIONED_EVENT,
+    CONDITIONED_INVARIANTS,
+    CONDITIONED_PARTICLE,
+    PAIR_INVARIANTS,
+    check_name,
+)
+
+__all__ = [
+    "CONFIGS",
+    "MODELS",
+    "POOLINGS",
+    "EventShape",
+    "HybridConfig",
+    "InvariantNetworkConfig",
+    "Invariants",
+    "NetworkConfig",
+    "PFNConfig",
+    "PairMap",
+    "choose",
+    "from_dict",
+    "is_count",
+    "network_config",
+]
+
+POOLINGS = ("weighted-sum", "weighted-concatenation", "concatenation-with-weight", "concatenation-with-pt")
+"""How latents are joined (paper, Eq. 1 and Appendix C)."""
+
+MAX_WIDTH = 2**16
+"""Bound on widths, particles and classes, which keeps a typing error from taking all memory."""
+
+Widths = tuple[int, ...]
+Config = TypeVar("Config")
+
+
+def choose(owner: str, field: str, value: object, allowed: tuple[str, ...]) -> None:
+    """Raise `ConfigurationError` if the value is none of those that are allowed."""
+    if value not in allowed:
+        raise ConfigurationError(f"{owner}: {field} must be one of {', '.join(allowed)}, not {value!r}")
+
+
+def is_count(value: object, low: int = 1, high: int = MAX_WIDTH) -> bool:
+    """Return whether the value is an integer from `low` to `high`."""
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _check_count(field: str, value: object, low: int = 1) -> None:
+    if not is_count(value, low):
+        raise ConfigurationError(f"model: {field} must be an integer from {low} to {MAX_WIDTH:,}, not {value!r}")
+
+
+def _widths(field: str, value: object) -> Widths:
+    if not isinstance(value, (list, tuple)) or not all(is_count(width) for width in value):
+        raise ConfigurationError(f"model: {field} must be a list of widths from 1 to {MAX_WIDTH:,}, not {value!r}")
+    return tuple(value)
+
+
+def _names(field: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
+        raise ConfigurationError(f"model: {field} must be a list of names, not {value!r}")
+    return tuple(value)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EventShape:
+    """What an event consists of; by default a pair of muons.
+
+    Attributes
+    ----------
+    particles : int
+        Particles of an event, padding included.
+    scalars : int
+        Lorentz-invariant numbers that come with each particle: its species, charge or tag.
+    masked : bool
+        Whether events may have fewer particles than `particles`, with a mask that says which are there.
+    """
+
+    particles: int = 2
+    scalars: int = 0
+    masked: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no event."""
+        _check_count("events.particles", self.particles)
+        _check_count("events.scalars", self.scalars, 0)
+        if not isinstance(self.masked, bool):
+            raise ConfigurationError(f"model: events.masked must be true or false, not {self.masked!r}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PairMap:
+    """A map of the invariants of each pair of particles to a latent, which is summed over the pairs.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of `PAIR_INVARIANTS`.
+    widths : tuple of int
+        Hidden widths of the map.
+    latent : int
+        Its width.
+    """
+
+    names: tuple[str, ...] = ("dot",)
+    widths: Widths = (64,)
+    latent: int = 16
+
+    def __post_init__(self) -> None:
+        """Refuse what is no map."""
+        object.__setattr__(self, "names", _names("invariants.pairs.names", self.names))
+        for name in self.names:
+            choose("model", "every one of invariants.pairs.names", name, PAIR_INVARIANTS)
+        if not self.names:
+            raise ConfigurationError("model: invariants.pairs.names is empty: the map of pairs has nothing to read")
+        object.__setattr__(self, "widths", _widths("invariants.pairs.widths", self.widths))
+        _check_count("invariants.pairs.latent", self.latent)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Invariants:
+    """What a Lorentz-invariant network or subnet reads.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Invariants of the event, see `zmumu_hybrid.nets.names`; each is read as sign(x) log(1 + abs(x)). By default the
+        squared norm of the pair's total momentum and the inner product (Appendix B).
+    conditioned : tuple of str
+        Conditioned functions of a muon pair's mass that join them.
+    pairs : PairMap, optional
+        What is read of every pair of particles.
+    """
+
+    names: tuple[str, ...] = ("m2(all)", "dot(0,1)")
+    conditioned: tuple[str, ...] = ()
+    pairs: PairMap | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be read."""
+        for field in ("names", "conditioned"):
+            object.__setattr__(self, field, _names(f"invariants.{field}", getattr(self, field)))
+        for name in self.conditioned:
+            choose("model", "every one of invariants.conditioned", name, CONDITIONED_INVARIANTS)
+        if isinstance(self.pairs, Mapping):
+            object.__setattr__(self, "pairs", from_dict(PairMap, self.pairs, "model: invariants.pairs"))
+        if not self.names and not self.conditioned and self.pairs is None:
+            raise ConfigurationError("model: invariants is empty: the symmetric part has nothing to read")
+
+    @property
+    def width(self) -> int:
+        """How many numbers are read, with the latent of the pairs."""
+        return len(self.names) + len(self.conditioned) + (self.pairs.latent if self.pairs else 0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PFNConfig:
+    """The particle flow network (Appendix B): a map of each particle to a latent, the sum over them, a classifier.
+
+    Attributes
+    ----------
+    particle_map, classifier : tuple of int
+        Hidden widths.
+    latent : int
+        Width of the latent.
+    normalisation : str
+        "batch" puts BatchNorm1d before every activation, "none" nothing.
+    particle_norm : str
+        What the normalisation of the particle map is over: every "feature", or every "particle" index as in the
+        authors' published networks.
+    particle_features : tuple of str
+        Conditioned quantities of each muon that are read instead of its four-momentum; none by default.
+    standardised : bool
+        Whether inputs are standardised with mean and standard deviation of the training events.
+    classes : int
+        1 for one logit, signal against background; K > 1 for the logits of K classes.
+    events : EventShape
+    """
+
+    particle_map: Widths = (128, 128)
+    classifier: Widths = (512, 256, 128)
+    latent: int = 16
+    normalisation: str = "batch"
+    particle_norm: str = "feature"
+    particle_features: tuple[str, ...] = ()
+    standardised: bool = False
+    classes: int = 1
+    events: EventShape = EventShape()
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no network; lists become tuples."""
+        _check(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class InvariantNetworkConfig:
+    """The Lorentz-invariant network (Appendix B): an MLP on invariants.
+
+    Attributes
+    ----------
+    classifier : tuple of int
+        Hidden widths.
+    invariants : Invariants
+        What is read.
+    normalisation, standardised, classes, events
+        As in `PFNConfig`.
+    """
+
+    classifier: Widths = (512, 256, 256, 128)
+    invariants: Invariants = Invariants()
+    normalisation: str = "batch"
+    standardised: bool = False
+    classes: int = 1
+    events: EventShape = EventShape()
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no network; lists become tuples."""
+        _check(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HybridConfig:
+    """The hybrid (paper, Sec. III): a general and a Lorentz-invariant subnet, joined by a learned symmetry factor.
+
+    Attributes
+    ----------
+    particle_map : tuple of int
+        Hidden widths of the general subnet's map of one particle to the latent.
+    invariant_map : tuple of int
+        Hidden widths of the MLP on the invariants that gives the symmetric latent.
+    gate : tuple of int
+        Hidden widths of the MLP on the context whose softmax is the symmetry factor.
+    classifier : tuple of int
+        Hidden widths of the last MLP.
+    latent : int
+        Width of both latents.
+    pooling : str
+        One of `POOLINGS`; "concatenation-with-pt" has no symmetry factor.
+    context : tuple of str
+        What the symmetry factor depends on, see `zmumu_hybrid.nets.names`; by default the pT of the first muon.
+    given_context : int
+        How many context variables come with the events; then `context` is empty.
+    invariants : Invariants
+    normalisation, particle_norm, particle_features, standardised, classes, events
+        As in `PFNConfig`.
+    """
+
+    particle_map: Widths = (64,)
+    invariant_map: Widths = (64,)
+    gate: Widths = (64, 64)
+    classifier: Widths = (512, 256, 128)
+    latent: int = 16
+    pooling: str = "weighted-sum"
+    context: tuple[str, ...] = ("pt(0)",)
+    given_context: int = 0
+    invariants: Invariants = Invariants()
+    normalisation: str = "batch"
+    particle_norm: str = "feature"
+    particle_features: tuple[str, ...] = ()
+    standardised: bool = False
+    classes: int = 1
+    events: EventShape = EventShape()
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no network; lists become tuples."""
+        _check(self)
+        choose("model", "pooling", self.pooling, POOLINGS)
+        object.__setattr__(self, "context", _names("context", self.context))
+        for name in self.context:
+            _check_named(name, self.events, invariant=False)
+        _check_count("given_context", self.given_context, 0)
+        if bool(self.context) == bool(self.given_context):
+            raise ConfigurationError("model: either context names variables or given_context says how many are given")
+
+    @property
+    def context_width(self) -> int:
+        """How many context variables there are."""
+        return len(self.context) or self.given_context
+
+
+NetworkConfig = PFNConfig | InvariantNetworkConfig | HybridConfig
+
+CONFIGS: dict[str, type[NetworkConfig]] = {
+    "hybrid": HybridConfig,
+    "pfn": PFNConfig,
+    "invariant": InvariantNetworkConfig,
+}
+"""The descriptions by the name of the network."""
+
+MODELS = tuple(CONFIGS)
+
+
+def _check_named(name: str, events: EventShape, *, invariant: bool) -> None:
+    try:
+        check_name(name, events.particles, invariant=invariant)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"model: {error}") from None
+
+
+def _check(config: Any) -> None:
+    """Check the fields that networks share."""
+    fields = {field.name for field in dataclasses.fields(config)}
+    for field, kind in (("events", EventShape), ("invariants", Invariants)):
+        if field in fields and isinstance(getattr(config, field), Mapping):
+            object.__setattr__(config, field, from_dict(kind, getattr(config, field), f"model: {field}"))
+    for field in fields & {"particle_map", "invariant_map", "gate", "classifier"}:
+        object.__setattr__(config, field, _widths(field, getattr(config, field)))
+    for field in fields & {"latent", "classes"}:
+        _check_count(field, getattr(config, field))
+    choose("model", "normalisation", config.normalisation, ("batch", "none"))
+    if not isinstance(config.standardised, bool):
+        raise ConfigurationError(f"model: standardised must be true or false, not {config.standardised!r}")
+    events, special = config.events, []
+    if "particle_features" in fields:
+        choose("model", "particle_norm", config.particle_norm, ("feature", "particle"))
+        object.__setattr__(config, "particle_features", _names("particle_features", config.particle_features))
+        for name in config.particle_features:
+            choose("model", "every one of particle_features", name, (*CONDITIONED_PARTICLE, *CONDITIONED_EVENT))
+        special += ["particle_features"] if config.particle_features else []
+        if config.particle_norm == "particle" and events.masked:
+            raise ConfigurationError("model: particle_norm 'particle' knows no mask: every event has all its particles")
+    if "invariants" in fields:
+        for name in config.invariants.names:
+            _check_named(name, events, invariant=True)
+        special += ["invariants.conditioned"] if config.invariants.conditioned else []
+        if config.invariants.pairs and events.particles < 2:
+            raise ConfigurationError("model: invariants.pairs needs events of two particles or more")
+        if events.scalars and "particle_map" not in fields and not config.invariants.pairs:
+            raise ConfigurationError("model: events.scalars are read with invariants.pairs alone: name some")
+    if special and (events.particles != 2 or events.masked):
+        raise ConfigurationError(f"model: {special[0]} is for muon pairs without a mask")
+    if config.standardised and (
+        events.masked or events.scalars or (getattr(config, "invariants", None) and config.invariants.pairs)
+    ):
+        raise ConfigurationError("model: standardised is for events without mask, scalars and invariants.pairs")
+
+
+def from_dict(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
+    """Make a description from a mapping that was read from `where`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a key is unknown or missing, or a value cannot be used.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigurationError(f"{where}: must be a table of settings, not {values!r}")
+    fields = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(map(str, values)) - fields)
+    if unknown:
+        raise ConfigurationError(f"{where}: unknown key {unknown[0]!r}; there are {', '.join(sorted(fields))}")
+    try:
+        return kind(**values)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+
+
+def network_config(described: Mapping[str, Any], where: str) -> NetworkConfig:
+    """Return the description of a network from a mapping with "network", its name, and its fields."""
+    name = described.get("network")
+    choose(where, "network", name, MODELS)
+    return from_dict(CONFIGS[str(name)], {key: value for key, value in described.items() if key != "network"}, where)

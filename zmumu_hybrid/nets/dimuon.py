@@ -1,0 +1,469 @@
+"""The paper's three networks: four-momenta in, logits out; features are computed inside.
+
+By default an event is a muon pair, p4 (B, 2, 4) as E, px, py, pz in GeV, mu+ first. `EventShape` describes other
+events: n particles, a mask (B, n) for padding, particle scalars (B, n, L).
+
+Every network has two halves: `features`, which has no parameters, and `classify`. A training loop may compute the
+features of all events once; `forward` does both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.nets.approximate_symmetry import ApproximateSymmetry
+from zmumu_hybrid.nets.blocks import SetMap, Standardise, mlp
+from zmumu_hybrid.nets.conditioned import MuonPair
+from zmumu_hybrid.nets.config import (
+    EventShape,
+    HybridConfig,
+    InvariantNetworkConfig,
+    Invariants,
+    NetworkConfig,
+    PFNConfig,
+)
+from zmumu_hybrid.nets.presets import PRESETS
+from zmumu_hybrid.nets.variables import eta, evaluate, log_scale, pair_invariants, pair_places, pt
+
+__all__ = ["PFN", "DimuonHybrid", "Features", "InvariantNetwork", "ParticleNetwork", "build", "kinematics_of"]
+
+Features = dict[str, Tensor]
+"""What the subnets read, batch first, in the type of the parameters: "particles" (B, n, F), "invariants" (B, I),
+"pairs" (B, P, Q), "context" (B, C), "mask" (B, n), those that the network has."""
+
+
+class ParticleNetwork(nn.Module):
+    """What the three networks have in common: the features.
+
+    Parameters
+    ----------
+    config : NetworkConfig, optional
+        The paper's by default.
+    **fields
+        Fields of the configuration that are other than in the paper.
+    """
+
+    model: str
+    config: Any
+    default_learning_rate = 1e-5
+
+    def __init__(self, config: NetworkConfig, sources: dict[str, int]) -> None:
+        super().__init__()
+        self.config = config
+        if config.standardised:
+            self.standard = nn.ModuleDict({name: Standardise(width) for name, width in sources.items()})
+
+    @classmethod
+    def preset(cls, name: str, **fields: Any) -> Any:
+        """Return the network of a preset: "paper", "released", "enlarged" or "tuned", see `zmumu_hybrid.nets.presets`."""
+        from dataclasses import replace
+
+        if name not in PRESETS or cls.model not in PRESETS[name]:
+            known = ", ".join(each for each, configs in PRESETS.items() if cls.model in configs)
+            raise ConfigurationError(f"{cls.__name__} has no preset {name!r}, only {known}")
+        return cls(replace(PRESETS[name][cls.model], **fields))
+
+    @classmethod
+    def paper(cls, **fields: Any) -> Any:
+        """Return the network of Appendix B."""
+        return cls.preset("paper", **fields)
+
+    @classmethod
+    def released(cls, **fields: Any) -> Any:
+        """Return the network as the authors published it."""
+        return cls.preset("released", **fields)
+
+    @classmethod
+    def tuned(cls, **fields: Any) -> Any:
+        """Return the network with conditioned, standardised inputs, see `docs/optimal.md`."""
+        return cls.preset("tuned", **fields)
+
+    @property
+    def stacks(self) -> dict[str, tuple[int, ...]]:
+        """The widths of each MLP from input to output, by name."""
+        raise NotImplementedError
+
+    @property
+    def hidden_neurons(self) -> int:
+        """Number of hidden neurons over all MLPs, as the paper counts them (Appendix B)."""
+        return sum(sum(widths[1:-1]) for widths in self.stacks.values())
+
+    def standardise(self, features: Features) -> None:
+        """Take the standardisation of the inputs from the features of the training events, where there is one."""
+        for name, standard in self.standard.items() if self.config.standardised else ():
+            standard.learn(features[name])  # type: ignore[operator]
+
+    def _standard(self, features: Features, name: str) -> Tensor:
+        return self.standard[name](features[name]) if self.config.standardised else features[name]  # type: ignore[no-any-return]
+
+    def features(
+        self, p4: Tensor, mask: Tensor | None = None, scalars: Tensor | None = None, context: Tensor | None = None
+    ) -> Features:
+        """Compute what the subnets read.
+
+        Parameters
+        ----------
+        p4 : Tensor, shape (B, n, 4)
+            E, px, py, pz in GeV; float64 keeps the invariants exact.
+        mask : Tensor, shape (B, n), optional
+            True or 1 for particles, False or 0 for padding; all are there by default.
+        scalars : Tensor, shape (B, n, L), optional
+            The particle scalars, for networks that read some.
+        context : Tensor, shape (B, C), optional
+            For networks whose context is given with the events.
+
+        Returns
+        -------
+        Features
+
+        Raises
+        ------
+        InputError
+            If a shape does not fit, or an input is missing or superfluous.
+        """
+        events = self.config.events
+        p4, mask, scalars = _checked(events, p4, mask, scalars)
+        found: dict[str, Tensor] = {}
+        if self.model != "invariant":
+            found["particles"] = _particles(self.config, p4, scalars)
+        if self.model != "pfn":
+            found |= _invariants(self.config.invariants, p4.double(), scalars)
+        if self.model == "hybrid":
+            found["context"] = _context(self.config, p4, context)
+        elif context is not None:
+            raise InputError(f"a network of the kind {self.model} reads no context")
+        if mask is not None:
+            found["mask"] = mask
+        kind = next(self.parameters()).dtype
+        return {name: values.to(kind) for name, values in found.items()}
+
+    def classify(self, features: Features) -> Tensor:
+        """Return the logits of events whose features were computed before: (B,), or (B, K) of several classes."""
+        raise NotImplementedError
+
+    def forward(
+        self, p4: Tensor, mask: Tensor | None = None, scalars: Tensor | None = None, context: Tensor | None = None
+    ) -> Tensor:
+        """Return the logits, (B,) or (B, K) of several classes; arguments and errors as `features`."""
+        return self.classify(self.features(p4, mask, scalars, context))
+
+    def observables(
+        self, p4: Tensor, mask: Tensor | None = None, scalars: Tensor | None = None, context: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return the quantities that the network reads in their own units, by name, to compare with the training's.
+
+        Each has the shape (B, k); padding is NaN. Invariants are in GeV^2, momenta in GeV.
+        """
+        p4, mask, _ = _checked(self.config.events, p4, mask, scalars)
+        p4, found = p4.double(), dict[str, Tensor]()
+        if self.model != "pfn":
+            invariants: Invariants = self.config.invariants
+            found |= {name: evaluate([name], p4) for name in invariants.names}
+            if invariants.pairs:
+                values = pair_invariants(p4, invariants.pairs.names)
+                if mask is not None:
+                    first, second = pair_places(p4.shape[1])
+                    there = (mask[:, first] * mask[:, second]).unsqueeze(-1) > 0
+                    values = torch.where(there, values, torch.nan)
+                found |= {name: values[..., k] for k, name in enumerate(invariants.pairs.names)}
+        if self.model == "hybrid":
+            names = self.config.context or [f"context {k}" for k in range(self.config.given_context)]
+            values = _context(self.config, p4, context).double()
+            found |= {name: values[:, k : k + 1] for k, name in enumerate(names)}
+        return found if self.model == "invariant" else found | kinematics_of(p4, mask)
+
+
+def kinematics_of(p4: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
+    """Return "pt" and "energy" (GeV) and "eta" of particles (B, n, 4), each (B, n), NaN for padding."""
+    found = {"pt": pt(p4), "eta": eta(p4), "energy": p4[..., 0]}
+    if mask is None:
+        return found
+    return {name: torch.where(mask > 0, values, torch.nan) for name, values in found.items()}
+
+
+def _checked(
+    events: EventShape, p4: Tensor, mask: Tensor | None, scalars: Tensor | None
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Return momenta and scalars with zeros for padding, and the mask, of the shapes that the events have."""
+    if p4.ndim != 3 or tuple(p4.shape[1:]) != (events.particles, 4):
+        raise InputError(f"p4 must have the shape (B, {events.particles}, 4), not {tuple(p4.shape)}")
+    if (scalars is None) != (events.scalars == 0):
+        given = "none are given" if scalars is None else f"given are {tuple(scalars.shape)}"
+        raise InputError(f"the network reads {events.scalars} scalars of each particle: {given}")
+    if scalars is not None and tuple(scalars.shape[1:]) != (events.particles, events.scalars):
+        raise InputError(
+            f"scalars must have the shape (B, {events.particles}, {events.scalars}), not {tuple(scalars.shape)}"
+        )
+    if mask is not None and not events.masked:
+        raise InputError("the network knows no mask: its events have all their particles")
+    if not events.masked:
+        return p4, None, scalars
+    if mask is not None and tuple(mask.shape[1:]) != (events.particles,):
+        raise InputError(f"mask must have the shape (B, {events.particles}), not {tuple(mask.shape)}")
+    mask = torch.ones_like(p4[..., 0]) if mask is None else mask.to(p4.dtype)
+    there = mask.unsqueeze(-1) > 0
+    p4 = torch.where(there, p4, torch.zeros_like(p4))
+    return p4, mask, None if scalars is None else torch.where(there, scalars, torch.zeros_like(scalars))
+
+
+def _particles(config: PFNConfig | HybridConfig, p4: Tensor, scalars: Tensor | None) -> Tensor:
+    if config.particle_features:
+        pair = MuonPair(p4.double())
+        p4 = torch.stack([torch.stack(pair.particle(name), -1) for name in config.particle_features], -1)
+    return p4 if scalars is None else torch.cat([p4, scalars.to(p4.dtype)], -1)
+
+
+def _invariants(invariants: Invariants, p4: Tensor, scalars: Tensor | None) -> dict[str, Tensor]:
+    """Return "invariants" and "pairs" of momenta in float64."""
+    found = {
+        "invariants": torch.cat([log_scale(evaluate(invariants.names, p4)), evaluate(invariants.conditioned, p4)], -1)
+    }
+    if invariants.pairs:
+        found["pairs"] = log_scale(pair_invariants(p4, invariants.pairs.names))
+        if scalars is not None:
+            first, second = pair_places(p4.shape[1])
+            one, other = scalars[:, first].double(), scalars[:, second].double()
+            found["pairs"] = torch.cat([found["pairs"], one + other, one * other], -1)
+    return found
+
+
+def _context(config: HybridConfig, p4: Tensor, context: Tensor | None) -> Tensor:
+    if (context is None) != (config.given_context == 0):
+        raise InputError(f"the network takes {config.given_context} context variables with the events")
+    if context is None:
+        return evaluate(config.context, p4)
+    if context.ndim != 2 or context.shape[1] != config.given_context:
+        raise InputError(f"context must have the shape (B, {config.given_context}), not {tuple(context.shape)}")
+    return context
+
+
+class _SymmetricInput(nn.Module):
+    """The invariants of the event, with the sum over its pairs of a map of theirs."""
+
+    def __init__(self, invariants: Invariants, normalisation: str, scalars: int) -> None:
+        super().__init__()
+        pairs = invariants.pairs
+        self.pair_map = None
+        if pairs:
+            width = len(pairs.names) + 2 * scalars
+            self.pair_map = SetMap((width, *pairs.widths, pairs.latent), normalisation)
+
+    def forward(self, invariants: Tensor, pairs: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        if self.pair_map is None or pairs is None:
+            return invariants
+        if mask is not None:
+            first, second = pair_places(mask.shape[1])
+            mask = mask[:, first] * mask[:, second]
+        return torch.cat([invariants, self.pair_map(pairs, mask)], -1)
+
+
+class _SymmetricSubnet(_SymmetricInput):
+    """The same, through an MLP: the symmetric latent."""
+
+    def __init__(self, invariants: Invariants, normalisation: str, scalars: int, widths: tuple[int, ...]) -> None:
+        super().__init__(invariants, normalisation, scalars)
+        self.map = mlp((invariants.width, *widths), normalisation)
+
+    def forward(self, invariants: Tensor, pairs: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        return self.map(super().forward(invariants, pairs, mask))  # type: ignore[no-any-return]
+
+
+def _particle_widths(config: PFNConfig | HybridConfig) -> tuple[int, ...]:
+    width = len(config.particle_features) or 4
+    return (width + config.events.scalars, *config.particle_map, config.latent)
+
+
+def _pair_widths(config: InvariantNetworkConfig | HybridConfig) -> dict[str, tuple[int, ...]]:
+    pairs = config.invariants.pairs
+    if pairs is None:
+        return {}
+    return {"pair_map": (len(pairs.names) + 2 * config.events.scalars, *pairs.widths, pairs.latent)}
+
+
+def _elements(config: PFNConfig | HybridConfig) -> int | None:
+    return config.events.particles if config.particle_norm == "particle" else None
+
+
+class PFN(ParticleNetwork):
+    """The particle flow network, which knows no symmetry but that of exchanging particles (Appendix B).
+
+    Parameters
+    ----------
+    config : PFNConfig, optional
+        The paper's by default.
+    **fields
+        Fields of the configuration that are other than in the paper.
+
+    Examples
+    --------
+    >>> PFN()(torch.rand(5, 2, 4)).shape, PFN().hidden_neurons
+    (torch.Size([5]), 1152)
+    """
+
+    model = "pfn"
+
+    def __init__(self, config: PFNConfig | None = None, **fields: Any) -> None:
+        config = config or PFNConfig(**fields)
+        super().__init__(config, {"particles": _particle_widths(config)[0]})
+        self.particle_map = SetMap(_particle_widths(config), config.normalisation, _elements(config))
+        self.classifier = mlp((config.latent, *config.classifier, config.classes), config.normalisation)
+
+    @property
+    def stacks(self) -> dict[str, tuple[int, ...]]:
+        """The widths of "particle_map" and "classifier"."""
+        config = self.config
+        return {
+            "particle_map": _particle_widths(config),
+            "classifier": (config.latent, *config.classifier, config.classes),
+        }
+
+    def classify(self, features: Features) -> Tensor:
+        """Return the logits, see `ParticleNetwork.classify`."""
+        logits: Tensor = self.classifier(self.particle_map(self._standard(features, "particles"), features.get("mask")))
+        return logits.squeeze(-1) if self.config.classes == 1 else logits
+
+
+class InvariantNetwork(ParticleNetwork):
+    """The Lorentz-invariant network: an MLP on invariants of the event and of its pairs (Appendix B).
+
+    Parameters
+    ----------
+    config : InvariantNetworkConfig, optional
+        The paper's by default.
+    **fields
+        Fields of the configuration that are other than in the paper.
+
+    Examples
+    --------
+    >>> InvariantNetwork()(torch.rand(5, 2, 4)).shape, InvariantNetwork().hidden_neurons
+    (torch.Size([5]), 1152)
+    """
+
+    model = "invariant"
+    default_learning_rate = 1e-6
+
+    def __init__(self, config: InvariantNetworkConfig | None = None, **fields: Any) -> None:
+        config = config or InvariantNetworkConfig(**fields)
+        super().__init__(config, {"invariants": config.invariants.width})
+        self.symmetric = _SymmetricInput(config.invariants, config.normalisation, config.events.scalars)
+        self.classifier = mlp((config.invariants.width, *config.classifier, config.classes), config.normalisation)
+
+    @property
+    def stacks(self) -> dict[str, tuple[int, ...]]:
+        """The widths of "classifier", and of "pair_map" if there is one."""
+        config = self.config
+        widths = (config.invariants.width, *config.classifier, config.classes)
+        return {**_pair_widths(config), "classifier": widths}
+
+    def classify(self, features: Features) -> Tensor:
+        """Return the logits, see `ParticleNetwork.classify`."""
+        read = self.symmetric(self._standard(features, "invariants"), features.get("pairs"), features.get("mask"))
+        logits: Tensor = self.classifier(read)
+        return logits.squeeze(-1) if self.config.classes == 1 else logits
+
+
+class DimuonHybrid(ParticleNetwork):
+    """The hybrid: a particle flow map and an MLP on invariants, joined by a symmetry factor of pT (paper, Sec. III).
+
+    `joined` is the `ApproximateSymmetry` that does it.
+
+    Parameters
+    ----------
+    config : HybridConfig, optional
+        The paper's by default.
+    **fields
+        Fields of the configuration that are other than in the paper.
+
+    Examples
+    --------
+    >>> net = DimuonHybrid()
+    >>> net(torch.rand(5, 2, 4)).shape, net.hidden_neurons
+    (torch.Size([5]), 1152)
+    >>> net.eval().symmetry_factor(torch.tensor([[20.0], [60.0]])).shape
+    torch.Size([2, 2])
+    """
+
+    model = "hybrid"
+
+    def __init__(self, config: HybridConfig | None = None, **fields: Any) -> None:
+        config = config or HybridConfig(**fields)
+        sources = {
+            "particles": _particle_widths(config)[0],
+            "invariants": config.invariants.width,
+            "context": config.context_width,
+        }
+        super().__init__(config, sources)
+        stacks, norm = self.stacks, config.normalisation
+        symmetric = _SymmetricSubnet(config.invariants, norm, config.events.scalars, stacks["invariant_map"][1:])
+        self.joined = ApproximateSymmetry(
+            [SetMap(stacks["particle_map"], norm, _elements(config)), symmetric],
+            mlp(stacks["gate"], norm) if "gate" in stacks else None,
+            mlp(stacks["classifier"], norm),
+            config.pooling,
+        )
+
+    @classmethod
+    def enlarged(cls, **fields: Any) -> DimuonHybrid:
+        """Return the hybrid of Appendix A, with the PFN's particle map."""
+        return cls.preset("enlarged", **fields)  # type: ignore[no-any-return]
+
+    @property
+    def stacks(self) -> dict[str, tuple[int, ...]]:
+        """The widths of "particle_map", "invariant_map", "gate" and "classifier", and of "pair_map" if there is one."""
+        config = self.config
+        latent, context = config.latent, config.context_width
+        pooled = {
+            "weighted-sum": latent,
+            "weighted-concatenation": 2 * latent,
+            "concatenation-with-weight": 2 * latent + 1,
+            "concatenation-with-pt": 2 * latent + context,
+        }[config.pooling]
+        gate = {} if config.pooling == "concatenation-with-pt" else {"gate": (context, *config.gate, 2)}
+        return {
+            "particle_map": _particle_widths(config),
+            **_pair_widths(config),
+            "invariant_map": (config.invariants.width, *config.invariant_map, latent),
+            **gate,
+            "classifier": (pooled, *config.classifier, config.classes),
+        }
+
+    def classify(self, features: Features) -> Tensor:
+        """Return the logits, see `ParticleNetwork.classify`."""
+        mask = features.get("mask")
+        inputs = (
+            (self._standard(features, "particles"), mask),
+            (self._standard(features, "invariants"), features.get("pairs"), mask),
+        )
+        return self.joined(inputs, self._standard(features, "context"))  # type: ignore[no-any-return]
+
+    def symmetry_factor(self, context: Tensor) -> Tensor:
+        """Return the weights of the general and of the symmetric subnet at a context.
+
+        Parameters
+        ----------
+        context : Tensor, shape (B, C)
+            By default the pT of the mu+ in GeV.
+
+        Returns
+        -------
+        Tensor, shape (B, 2)
+            Each row sums to one.
+
+        Raises
+        ------
+        ConfigurationError
+            If the pooling is "concatenation-with-pt", which learns none.
+        """
+        features = {"context": context.to(next(self.parameters()).dtype)}
+        return self.joined.symmetry_factor(self._standard(features, "context"))
+
+
+def build(config: NetworkConfig) -> ParticleNetwork:
+    """Return the network that a configuration describes, initialised by torch."""
+    if isinstance(config, HybridConfig):
+        return DimuonHybrid(config)
+    return PFN(config) if isinstance(config, PFNConfig) else InvariantNetwork(config)

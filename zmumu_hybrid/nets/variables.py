@@ -1,0 +1,126 @@
+"""Kinematic quantities as tensors, by the names of `zmumu_hybrid.nets.names`.
+
+This is the one place where they are computed: training, export and the check of ranges all use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from zmumu_hybrid.nets.conditioned import MuonPair
+from zmumu_hybrid.nets.names import CONDITIONED_EVENT, OF_SUM, PRODUCT, signs_of
+
+__all__ = [
+    "eta",
+    "evaluate",
+    "log_scale",
+    "minkowski_product",
+    "pair_invariants",
+    "pair_places",
+    "pt",
+]
+
+ETA_FLOOR = 1e-6
+"""The transverse momentum (GeV) that a pseudorapidity is taken at if it is lower."""
+
+
+def minkowski_product(p: Tensor, q: Tensor) -> Tensor:
+    """Return E E' - p.p' of four-momenta (..., 4) as E, px, py, pz, shape (...).
+
+    Examples
+    --------
+    >>> p = torch.tensor([5.0, 0.0, 3.0, 0.0])
+    >>> float(minkowski_product(p, p))
+    16.0
+    """
+    product = p * q
+    return product[..., 0] - product[..., 1] - product[..., 2] - product[..., 3]
+
+
+def pt(p: Tensor) -> Tensor:
+    """Return the transverse momentum of four-momenta (..., 4), shape (...), in their unit."""
+    return (p[..., 1] * p[..., 1] + p[..., 2] * p[..., 2]).sqrt()
+
+
+def eta(p: Tensor) -> Tensor:
+    """Return the pseudorapidity of four-momenta (..., 4), shape (...)."""
+    ratio = p[..., 3] / pt(p).clamp(min=ETA_FLOOR)
+    size = ratio.abs()
+    return ratio.sign() * torch.log(size + (size * size + 1.0).sqrt())
+
+
+def log_scale(x: Tensor) -> Tensor:
+    """Return sign(x) log(1 + abs(x)), which brings products of momenta to order one."""
+    return x.sign() * torch.log(x.abs() + 1.0)
+
+
+def pair_places(particles: int) -> tuple[list[int], list[int]]:
+    """Return first and second of all unordered pairs of different particles."""
+    places = list(combinations(range(particles), 2))
+    return [first for first, _ in places], [second for _, second in places]
+
+
+def pair_invariants(p4: Tensor, names: Sequence[str]) -> Tensor:
+    """Return `PAIR_INVARIANTS` of all pairs of particles, shape (B, P, Q) in GeV^2, of momenta (B, n, 4)."""
+    first, second = pair_places(p4.shape[-2])
+    p, q = p4[..., first, :], p4[..., second, :]
+    formula = {
+        "dot": lambda: minkowski_product(p, q),
+        "m2": lambda: minkowski_product(p + q, p + q),
+        "difference": lambda: minkowski_product(p - q, p - q),
+    }
+    return torch.stack([formula[name]() for name in names], -1)
+
+
+def evaluate(names: Sequence[str], p4: Tensor) -> Tensor:
+    """Return named quantities of events, in the type of the momenta.
+
+    Parameters
+    ----------
+    names : sequence of str
+        As above.
+    p4 : Tensor, shape (B, n, 4)
+        E, px, py, pz in GeV, zero for padding.
+
+    Returns
+    -------
+    Tensor, shape (B, len(names))
+
+    Examples
+    --------
+    >>> p4 = torch.tensor([[[5.0, 3.0, 4.0, 0.0], [5.0, -3.0, -4.0, 0.0]]], dtype=torch.float64)
+    >>> evaluate(["m2(all)", "pt(0)", "mass(0+1)"], p4).tolist()
+    [[100.0, 5.0, 10.0]]
+    """
+    pair = MuonPair(p4) if any(name in CONDITIONED_EVENT for name in names) else None
+    columns = [_one(name, p4, pair) for name in names]
+    return torch.stack(columns, -1) if columns else p4.new_empty(p4.shape[0], 0)
+
+
+def _one(name: str, p4: Tensor, pair: MuonPair | None) -> Tensor:
+    if pair is not None and name in CONDITIONED_EVENT:
+        return pair.event(name)
+    if name == "ht":
+        return pt(p4).sum(-1)
+    if name == "count":
+        return (p4[..., 0] > 0).to(p4.dtype).sum(-1)
+    if product := PRODUCT.fullmatch(name):
+        return minkowski_product(*(_sum(text, p4, name) for text in product.groups()))
+    kind, text = OF_SUM.fullmatch(name).groups()  # type: ignore[union-attr]
+    p = _sum(text, p4, name)
+    if kind in ("energy", "pz"):
+        return p[..., 0 if kind == "energy" else 3]
+    if kind in ("pt", "eta"):
+        return pt(p) if kind == "pt" else eta(p)
+    square = minkowski_product(p, p)
+    return square if kind == "m2" else square.clamp(min=0.0).sqrt()
+
+
+def _sum(text: str, p4: Tensor, name: str) -> Tensor:
+    """Return a signed sum of momenta, shape (B, 4)."""
+    signs = signs_of(text, p4.shape[-2], name)
+    return (p4 * p4.new_tensor(signs).unsqueeze(-1)).sum(-2)
