@@ -115,7 +115,7 @@ class SetMap(nn.Module):
 
 
 def fold_batch_norm(module: nn.Module) -> nn.Module:
-    """Return a copy in evaluation mode with each `BatchNorm1d` that follows a `Linear` in a `Sequential` folded into it.
+    """Return a copy in evaluation mode, with each `BatchNorm1d` after a `Linear` in a `Sequential` folded into it.
 
     A normalisation over something else than the features of that layer stays.
     """

@@ -318,29 +318,41 @@ def _check(config: Any) -> None:
     choose("model", "normalisation", config.normalisation, ("batch", "none"))
     if not isinstance(config.standardised, bool):
         raise ConfigurationError(f"model: standardised must be true or false, not {config.standardised!r}")
-    events, special = config.events, []
-    if "particle_features" in fields:
-        choose("model", "particle_norm", config.particle_norm, ("feature", "particle"))
-        object.__setattr__(config, "particle_features", _names("particle_features", config.particle_features))
-        for name in config.particle_features:
-            choose("model", "every one of particle_features", name, (*CONDITIONED_PARTICLE, *CONDITIONED_EVENT))
-        special += ["particle_features"] if config.particle_features else []
-        if config.particle_norm == "particle" and events.masked:
-            raise ConfigurationError("model: particle_norm 'particle' knows no mask: every event has all its particles")
+    if "particle_map" in fields:
+        _check_particles(config)
     if "invariants" in fields:
-        for name in config.invariants.names:
-            _check_named(name, events, invariant=True)
-        special += ["invariants.conditioned"] if config.invariants.conditioned else []
-        if config.invariants.pairs and events.particles < 2:
-            raise ConfigurationError("model: invariants.pairs needs events of two particles or more")
-        if events.scalars and "particle_map" not in fields and not config.invariants.pairs:
-            raise ConfigurationError("model: events.scalars are read with invariants.pairs alone: name some")
-    if special and (events.particles != 2 or events.masked):
-        raise ConfigurationError(f"model: {special[0]} is for muon pairs without a mask")
-    if config.standardised and (
-        events.masked or events.scalars or (getattr(config, "invariants", None) and config.invariants.pairs)
-    ):
+        _check_invariants(config, scalars_of_pairs_alone="particle_map" not in fields)
+    pairs = "invariants" in fields and config.invariants.pairs is not None
+    if config.standardised and (config.events.masked or config.events.scalars or pairs):
         raise ConfigurationError("model: standardised is for events without mask, scalars and invariants.pairs")
+
+
+def _check_particles(config: Any) -> None:
+    choose("model", "particle_norm", config.particle_norm, ("feature", "particle"))
+    object.__setattr__(config, "particle_features", _names("particle_features", config.particle_features))
+    for name in config.particle_features:
+        choose("model", "every one of particle_features", name, (*CONDITIONED_PARTICLE, *CONDITIONED_EVENT))
+    if config.particle_features:
+        _check_muon_pair("particle_features", config.events)
+    if config.particle_norm == "particle" and config.events.masked:
+        raise ConfigurationError("model: particle_norm 'particle' knows no mask: every event has all its particles")
+
+
+def _check_invariants(config: Any, *, scalars_of_pairs_alone: bool) -> None:
+    events, invariants = config.events, config.invariants
+    for name in invariants.names:
+        _check_named(name, events, invariant=True)
+    if invariants.conditioned:
+        _check_muon_pair("invariants.conditioned", events)
+    if invariants.pairs and events.particles < 2:
+        raise ConfigurationError("model: invariants.pairs needs events of two particles or more")
+    if events.scalars and scalars_of_pairs_alone and not invariants.pairs:
+        raise ConfigurationError("model: events.scalars are read with invariants.pairs alone: name some")
+
+
+def _check_muon_pair(field: str, events: EventShape) -> None:
+    if events.particles != 2 or events.masked:
+        raise ConfigurationError(f"model: {field} is for muon pairs without a mask")
 
 
 def from_dict(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:

@@ -9,6 +9,7 @@ features of all events once; `forward` does both.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -59,9 +60,7 @@ class ParticleNetwork(nn.Module):
 
     @classmethod
     def preset(cls, name: str, **fields: Any) -> Any:
-        """Return the network of a preset: "paper", "released", "enlarged" or "tuned", see `zmumu_hybrid.nets.presets`."""
-        from dataclasses import replace
-
+        """Return the network of a preset by name, see `zmumu_hybrid.nets.presets`."""
         if name not in PRESETS or cls.model not in PRESETS[name]:
             known = ", ".join(each for each, configs in PRESETS.items() if cls.model in configs)
             raise ConfigurationError(f"{cls.__name__} has no preset {name!r}, only {known}")

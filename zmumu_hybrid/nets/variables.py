@@ -5,7 +5,7 @@ This is the one place where they are computed: training, export and the check of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import torch
@@ -111,13 +111,17 @@ def _one(name: str, p4: Tensor, pair: MuonPair | None) -> Tensor:
     if product := PRODUCT.fullmatch(name):
         return minkowski_product(*(_sum(text, p4, name) for text in product.groups()))
     kind, text = OF_SUM.fullmatch(name).groups()  # type: ignore[union-attr]
-    p = _sum(text, p4, name)
-    if kind in ("energy", "pz"):
-        return p[..., 0 if kind == "energy" else 3]
-    if kind in ("pt", "eta"):
-        return pt(p) if kind == "pt" else eta(p)
-    square = minkowski_product(p, p)
-    return square if kind == "m2" else square.clamp(min=0.0).sqrt()
+    return _OF_MOMENTUM[kind](_sum(text, p4, name))
+
+
+_OF_MOMENTUM: dict[str, Callable[[Tensor], Tensor]] = {
+    "energy": lambda p: p[..., 0],
+    "pz": lambda p: p[..., 3],
+    "pt": pt,
+    "eta": eta,
+    "m2": lambda p: minkowski_product(p, p),
+    "mass": lambda p: minkowski_product(p, p).clamp(min=0.0).sqrt(),
+}
 
 
 def _sum(text: str, p4: Tensor, name: str) -> Tensor:
