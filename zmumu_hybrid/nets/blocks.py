@@ -123,10 +123,9 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
 
     folded = copy.deepcopy(module).eval()
     for sequence in [each for each in folded.modules() if isinstance(each, nn.Sequential)]:
-        layers = list(sequence.named_children())
-        for (name, linear), (norm_name, norm) in itertools.pairwise(layers):
-            if isinstance(linear, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
-                if norm.num_features == linear.out_features and norm.running_var is not None:
-                    setattr(sequence, name, fuse_linear_bn_eval(linear, norm))
-                    setattr(sequence, norm_name, nn.Identity())
+        for (name, linear), (norm_name, norm) in itertools.pairwise(list(sequence.named_children())):
+            both = isinstance(linear, nn.Linear) and isinstance(norm, nn.BatchNorm1d)
+            if both and norm.num_features == linear.out_features and norm.running_var is not None:
+                setattr(sequence, name, fuse_linear_bn_eval(linear, norm))
+                setattr(sequence, norm_name, nn.Identity())
     return folded
