@@ -10,9 +10,10 @@ from typing import Any
 
 from zmumu_hybrid.errors import ConfigurationError, MissingDependencyError
 from zmumu_hybrid.files import require_file
-from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig, from_dict
-from zmumu_hybrid.learn.presets import TRAININGS
-from zmumu_hybrid.learn.presets import preset as find_preset
+from zmumu_hybrid.nets.config import from_dict
+from zmumu_hybrid.nets.presets import TRAININGS
+from zmumu_hybrid.nets.presets import preset as find_preset
+from zmumu_hybrid.training.config import TrainingConfig
 
 __all__ = ["configure", "require_torch"]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from zmumu_hybrid.errors import MissingDependencyError
 from zmumu_hybrid.files import make_directory
-from zmumu_hybrid.learn.groups import Group, Row
+from zmumu_hybrid.training.trainer import Member, Row
 
 __all__ = ["event_log", "require_tensorboard", "write_events"]
 
@@ -27,16 +27,15 @@ def require_tensorboard() -> None:
 
 
 @contextmanager
-def event_log(folder: Path) -> Iterator[Callable[[Group], None]]:
-    """Start the folder anew; yields what writes the rows of a group that were not written yet, epoch by epoch."""
+def event_log(folder: Path) -> Iterator[Callable[[Member], None]]:
+    """Start the folder anew; yields what writes the rows of a member that were not written yet, epoch by epoch."""
     with _writer(folder) as write:
         written: dict[int, int] = {}
 
-        def report(group: Group) -> None:
-            first = group.engine.members[0]
-            for row in group.rows[written.get(first, 0) :]:
+        def report(member: Member) -> None:
+            for row in member.rows[written.get(member.number, 0) :]:
                 write(row)
-            written[first] = len(group.rows)
+            written[member.number] = len(member.rows)
 
         yield report
 

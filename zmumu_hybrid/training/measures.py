@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zmumu_hybrid.learn.tensors import TrainingTable
 from zmumu_hybrid.metrics import auc_with_uncertainty
+from zmumu_hybrid.training.data import TrainingTable
 
 __all__ = ["METRICS", "SLICES", "measure"]
 
@@ -32,30 +32,38 @@ def measure(logits: NDArray[Any], table: TrainingTable) -> dict[str, float]:
 
     Parameters
     ----------
-    logits : numpy.ndarray of float, shape (N,)
-        Output before the sigmoid.
+    logits : numpy.ndarray of float, shape (N,) or (N, K)
+        Output before the sigmoid or softmax.
     table : TrainingTable
         The N events.
 
     Returns
     -------
     dict of str to float
-        By the names in `METRICS`; NaN for a slice without both classes, or where no background passes.
+        By the names in `METRICS`; NaN where it means nothing: for K classes all but loss and accuracy, for a slice
+        without both classes or events without momenta, or where no background passes.
     """
-    scores = np.asarray(logits, np.float64)
+    values = np.asarray(logits, np.float64)
     label, weight = table.label, table.weight
-    found = dict(zip(("auc", "auc_uncertainty"), auc_with_uncertainty(scores, label, weight), strict=True))
     share = weight / weight.sum()
-    found["loss"] = float(share @ (np.logaddexp(0.0, scores) - label * scores))
-    found["accuracy"] = float(share @ ((scores > 0) == (label == 1)))
+    found = dict.fromkeys(METRICS, float("nan"))
+    if values.ndim == 2:
+        top = values.max(1)
+        chosen = values[np.arange(len(values)), label.astype(int)]
+        found["loss"] = float(share @ (top + np.log(np.exp(values - top[:, None]).sum(1)) - chosen))
+        found["accuracy"] = float(share @ (values.argmax(1) == label))
+        return found
+    found["auc"], found["auc_uncertainty"] = auc_with_uncertainty(values, label, weight)
+    found["loss"] = float(share @ (np.logaddexp(0.0, values) - label * values))
+    found["accuracy"] = float(share @ ((values > 0) == (label == 1)))
     for percent in (50, 80):
-        found[f"rejection_{percent}"] = rejection(scores, label, weight, percent / 100)
-    pt = table.pt[:, 0]
-    for name, (low, high) in SLICES.items():
-        chosen = (pt >= low) & (pt < high)
-        both = all(weight[chosen & (label == value)].sum() > 0 for value in (0, 1))
-        values = auc_with_uncertainty(scores[chosen], label[chosen], weight[chosen]) if both else (np.nan, np.nan)
-        found[f"auc_{name}"], found[f"auc_{name}_uncertainty"] = values
+        found[f"rejection_{percent}"] = rejection(values, label, weight, percent / 100)
+    pt = table.pt
+    for name, (low, high) in SLICES.items() if pt is not None else ():
+        inside = (pt >= low) & (pt < high)
+        if all(weight[inside & (label == value)].sum() > 0 for value in (0, 1)):
+            measured = auc_with_uncertainty(values[inside], label[inside], weight[inside])
+            found[f"auc_{name}"], found[f"auc_{name}_uncertainty"] = measured
     return found
 
 

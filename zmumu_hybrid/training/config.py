@@ -6,24 +6,14 @@ import dataclasses
 import math
 
 from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.nets.config import choose, is_count
 
-__all__ = ["COPIES", "SCHEDULES", "TrainingConfig", "choose", "is_count"]
+__all__ = ["COPIES", "SCHEDULES", "TrainingConfig"]
 
 COPIES = ("none", "boosted-truth", "boosted-measurement")
 SCHEDULES = ("constant", "one-cycle")
 RISE = 0.3
 """Part of a one-cycle training in which the learning rate rises."""
-
-
-def choose(owner: str, field: str, value: object, allowed: tuple[str, ...]) -> None:
-    """Raise `ConfigurationError` if the value is none of those that are allowed."""
-    if value not in allowed:
-        raise ConfigurationError(f"{owner}: {field} must be one of {', '.join(allowed)}, not {value!r}")
-
-
-def is_count(value: object, least: int = 1) -> bool:
-    """Return whether the value is an integer of at least `least`."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _is_number(value: object) -> bool:
@@ -43,7 +33,8 @@ class TrainingConfig:
     batch_size : int
         Events in a step.
     learning_rate : float, optional
-        Of AdamW; by default 1e-5, and 1e-6 for the invariant network, as in the authors' code.
+        Of AdamW; by default that of the network: 1e-5, and 1e-6 for the invariant one, as in the authors' code, and 1e-3
+        for modules that name no `default_learning_rate`.
     weight_decay : float
         Of AdamW, decoupled.
     sampling : str
@@ -60,16 +51,13 @@ class TrainingConfig:
     schedule : str
         "constant", or "one-cycle": the learning rate rises to `learning_rate` over the first three tenths of the
         training and falls to zero along a cosine (Smith, Topin, arXiv:1708.07120).
-    averaging : float
-        Memory of the running mean of the weights, as a part of the training between 0 and 1; what is measured and kept
-        is the mean (Polyak, Juditsky, SIAM J. Control Optim. 30, 838, 1992). 0 keeps the weights themselves.
-    doublings : int
-        How often the batch is doubled, at equal distances, over the training.
+    gradient_clip : float, optional
+        The norm that a step's gradient is scaled down to if it is larger; no bound by default.
     resmear : bool
-        Whether the training events are smeared anew in every epoch, see `zmumu_hybrid.learn.resmearing`.
+        Whether the training events are smeared anew in every epoch, see `zmumu_hybrid.training.resmearing`.
     copies : str
         Data augmentation: "boosted-truth" or "boosted-measurement" replaces half of the events of every epoch by
-        Lorentz-boosted copies, see `zmumu_hybrid.learn.augmentation`; "none" does not.
+        Lorentz-boosted copies, see `zmumu_hybrid.training.augmentation`; "none" does not.
     """
 
     members: int = 5
@@ -83,17 +71,17 @@ class TrainingConfig:
     seed: int = 0
     device: str = "cpu"
     schedule: str = "constant"
-    averaging: float = 0.0
-    doublings: int = 0
+    gradient_clip: float | None = None
     resmear: bool = False
     copies: str = "none"
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be trained with."""
-        for field, least in (("members", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0), ("doublings", 0)):
-            if not is_count(getattr(self, field), least):
+        bounds = (("members", 1, 10_000), ("epochs", 1, 10**7), ("batch_size", 2, 2**24), ("seed", 0, 2**63 - 1))
+        for field, low, high in bounds:
+            if not is_count(getattr(self, field), low, high):
                 raise ConfigurationError(
-                    f"training: {field} must be an integer of at least {least}, not {getattr(self, field)!r}"
+                    f"training: {field} must be an integer from {low:,} to {high:,}, not {getattr(self, field)!r}"
                 )
         rate = self.learning_rate
         if rate is not None and not (_is_number(rate) and rate > 0):
@@ -106,32 +94,24 @@ class TrainingConfig:
         choose("training", "precision", self.precision, ("float32", "bfloat16"))
         choose("training", "device", self.device, ("cpu", "cuda"))
         choose("training", "schedule", self.schedule, SCHEDULES)
-        if not (_is_number(self.averaging) and 0 <= self.averaging < 1):
-            raise ConfigurationError(f"training: averaging must lie in 0 <= averaging < 1, not {self.averaging!r}")
+        clip = self.gradient_clip
+        if clip is not None and not (_is_number(clip) and clip > 0):
+            raise ConfigurationError(f"training: gradient_clip must be a positive number, not {clip!r}")
         choose("training", "copies", self.copies, COPIES)
         if self.resmear and self.copies != "none":
             raise ConfigurationError("training: resmear and copies exclude each other")
         if not isinstance(self.resmear, bool):
             raise ConfigurationError(f"training: resmear must be true or false, not {self.resmear!r}")
 
-    def rate(self, model: str) -> float:
-        """Return the learning rate for a model: the one that was set, or the authors' for this model."""
-        return self.learning_rate if self.learning_rate is not None else (1e-6 if model == "invariant" else 1e-5)
+    def rates(self, default: float, epoch: int, steps: int) -> list[float]:
+        """Return the learning rate of each of the steps of an epoch, counted from 0, by the schedule.
 
-    def batch(self, epoch: int) -> int:
-        """Return the number of events in a step of an epoch, counted from 0."""
-        return self.batch_size << (epoch * (self.doublings + 1) // self.epochs)
-
-    def rates(self, model: str, epoch: int, steps: int) -> list[float]:
-        """Return the learning rate of each of the steps of an epoch, counted from 0, by the schedule."""
-        peak = self.rate(model)
+        `default` is the network's own rate, which holds where none was set.
+        """
+        peak = default if self.learning_rate is None else self.learning_rate
         if self.schedule == "constant":
             return [peak] * steps
         done = [(epoch + (step + 0.5) / steps) / self.epochs for step in range(steps)]
         return [
             peak * (x / RISE if x < RISE else 0.5 * (1 + math.cos(math.pi * (x - RISE) / (1 - RISE)))) for x in done
         ]
-
-    def newest(self, steps: int) -> float:
-        """Return the share of the newest weights in the running mean, for epochs of so many steps; 0 for no mean."""
-        return min(1.0, 1 / (self.averaging * self.epochs * steps)) if self.averaging else 0.0

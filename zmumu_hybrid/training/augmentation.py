@@ -19,9 +19,9 @@ import numpy as np
 
 from zmumu_hybrid import keys
 from zmumu_hybrid.kinematics import Floats
-from zmumu_hybrid.learn.resmearing import as_table, read_truth
-from zmumu_hybrid.learn.tensors import TrainingTable
 from zmumu_hybrid.optimal.sample import Sample, resmear
+from zmumu_hybrid.training.data import TrainingTable, as_table
+from zmumu_hybrid.training.resmearing import read_truth
 
 __all__ = ["RAPIDITY", "BoostedCopies", "boost"]
 
@@ -50,14 +50,14 @@ class BoostedCopies:
     kind : str
         "boosted-truth" boosts the true muons and measures them then, "boosted-measurement" boosts measured ones.
     fraction : float
-        Part of the training rows, as in `zmumu_hybrid.learn.tensors.load`.
+        Part of the training rows, as in `zmumu_hybrid.training.tensors.load`.
     seed : int
         Of that part and of the draws.
 
     Raises
     ------
     InputError, MissingInputError
-        See `zmumu_hybrid.learn.resmearing.FreshSmearing`.
+        See `zmumu_hybrid.training.resmearing.FreshSmearing`.
     """
 
     def __init__(self, data: str | os.PathLike[str], kind: str, fraction: float = 1.0, seed: int = 0) -> None:
@@ -82,11 +82,6 @@ class BoostedCopies:
         copies = Sample(columns, sample.muon_mass)
         if self.prefix:
             copies = resmear(copies, self.smearing, None, f"epoch {number}")
-        chosen, copied = as_table(sample), as_table(copies)
-        take = chance < 0.5
-        return TrainingTable(
-            np.where(take[:, None, None], copied.p4, chosen.p4),
-            np.where(take[:, None], copied.pt, chosen.pt),
-            chosen.label,
-            chosen.weight,
-        )
+        chosen, copied = as_table(sample.columns), as_table(copies.columns)
+        p4 = np.where((chance < 0.5)[:, None, None], copied.p4, chosen.p4)
+        return TrainingTable({"p4": p4}, chosen.label, chosen.weight)

@@ -19,14 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from zmumu_hybrid.errors import InputError
-from zmumu_hybrid.learn.tensors import TrainingTable, read_rows, table_path
 from zmumu_hybrid.optimal.sample import Sample, read_settings, resmear
 from zmumu_hybrid.reweighting import Reweighting
 from zmumu_hybrid.smearing import SmearingConfig
+from zmumu_hybrid.training.data import MOMENTA, TrainingTable, as_table, read_rows, table_path
 
-__all__ = ["FreshSmearing", "as_table", "read_truth"]
-
-_MOMENTA = tuple(f"{name}_{slot}" for slot in (0, 1) for name in ("energy", "px", "py", "pz"))
+__all__ = ["FreshSmearing", "read_truth"]
 
 
 class FreshSmearing:
@@ -37,7 +35,7 @@ class FreshSmearing:
     data : path
         Directory of `zmumu process`: its table with the truth, `process.json` with the smearing and `reweighting.json`.
     fraction : float
-        Part of the training rows, as in `zmumu_hybrid.learn.tensors.load`.
+        Part of the training rows, as in `zmumu_hybrid.training.tensors.load`.
     seed : int
         Of that part and of the draws.
 
@@ -53,7 +51,7 @@ class FreshSmearing:
 
     def epoch(self, number: int) -> TrainingTable:
         """Return the training events as they are measured in an epoch."""
-        return as_table(resmear(self.sample, self.smearing, self.reweighting, f"epoch {number}"))
+        return as_table(resmear(self.sample, self.smearing, self.reweighting, f"epoch {number}").columns)
 
 
 def read_truth(
@@ -70,8 +68,8 @@ def read_truth(
     if not folder.is_dir():
         raise InputError(f"{folder}: to smear anew, name the directory of `zmumu process`, not the table alone")
     path = table_path(folder)
-    truth = tuple(f"true_{name}" for name in _MOMENTA)
-    columns = read_rows(path, (*_MOMENTA, *truth, "gen_weight", "mass"), "train", fraction, seed)
+    truth = tuple(f"true_{name}" for name in MOMENTA)
+    columns = read_rows(path, (*MOMENTA, *truth, "gen_weight", "mass"), "train", fraction, seed)
     for name in truth:
         if not np.isfinite(columns[name]).all():
             raise InputError(f"{path}: {name} is not finite everywhere: the truth is needed to smear anew")
@@ -79,14 +77,3 @@ def read_truth(
     sample = Sample(columns, float(np.sqrt(max(np.median(sum(squares)), 0.0))))
     smearing, reweighting = read_settings(folder, sample)
     return sample, smearing, reweighting
-
-
-def as_table(sample: Sample) -> TrainingTable:
-    """Return measured pairs as networks see them."""
-    columns = sample.columns
-    return TrainingTable(
-        np.stack([columns[name] for name in _MOMENTA], 1).reshape(-1, 2, 4),
-        sample.pt_0[:, None],
-        columns["label"].astype(np.float64),
-        columns["weight"],
-    )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zmumu_hybrid.errors import InputError, MissingInputError, ModelError
@@ -16,12 +17,12 @@ from zmumu_hybrid.files import atomic_path, read_json, write_json
 __all__ = ["FORMAT", "VERSION", "fingerprint", "load_tensors", "read_config", "save_tensors", "write_config"]
 
 FORMAT = "zmumu-hybrid ensemble"
-VERSION = 1
+VERSION = 2
 
 
 def fingerprint(config: Mapping[str, Any]) -> str:
-    """Return a hash of what determines a training: model, training and data."""
-    text = json.dumps({name: config[name] for name in ("model", "training", "data")}, sort_keys=True)
+    """Return a hash of what determines a training: network, training and data."""
+    text = json.dumps({name: config[name] for name in ("network", "training", "data")}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -50,7 +51,9 @@ def read_config(run: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ModelError(f"{path}: does not describe an ensemble: format must be {FORMAT!r}")
     if config.get("version") != VERSION:
-        raise ModelError(f"{path}: version {config.get('version')!r} cannot be read, only version {VERSION}")
+        raise ModelError(
+            f"{path}: is of version {config.get('version')!r}, this release reads version {VERSION}: train again"
+        )
     return config
 
 
@@ -59,7 +62,7 @@ def _checksum(tensors: Mapping[str, Tensor]) -> str:
     state = hashlib.sha256()
     for name in sorted(tensors):
         state.update(name.encode())
-        state.update(tensors[name].numpy().data)
+        state.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
     return state.hexdigest()
 
 
@@ -67,7 +70,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     """Write tensors and JSON metadata to a safetensors file with a checksum, whole or not at all."""
     from safetensors.torch import save_file
 
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    whole = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     described = json.dumps({"checksum": _checksum(whole), **metadata})
     with atomic_path(path) as temporary:
         save_file(whole, temporary, {"zmumu-hybrid": described})

@@ -1,0 +1,332 @@
+"""Training of an ensemble: what is trained, on what, and what a run leaves in its folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import MISSING, asdict, dataclass, fields
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from zmumu_hybrid import provenance
+from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
+from zmumu_hybrid.files import atomic_path, make_directory, sha256, write_json
+from zmumu_hybrid.nets.config import NetworkConfig
+from zmumu_hybrid.nets.dimuon import build, kinematics_of
+from zmumu_hybrid.nets.presets import TRAININGS, preset
+from zmumu_hybrid.training import ranges
+from zmumu_hybrid.training.augmentation import BoostedCopies
+from zmumu_hybrid.training.checkpoints import fingerprint, load_tensors, read_config, save_tensors, write_config
+from zmumu_hybrid.training.config import TrainingConfig
+from zmumu_hybrid.training.data import TrainingTable, load, table_path
+from zmumu_hybrid.training.display import live_members
+from zmumu_hybrid.training.ensemble import Ensemble, describe_network, load_ensemble, stack_states
+from zmumu_hybrid.training.inference import Inputs, named_inputs, prepare
+from zmumu_hybrid.training.measures import METRICS
+from zmumu_hybrid.training.resmearing import FreshSmearing
+from zmumu_hybrid.training.tensorboard import event_log, require_tensorboard, write_events
+from zmumu_hybrid.training.trainer import Member, Row, check_module, make_member, train_members
+
+__all__ = ["Network", "RunSummary", "read_metrics", "train"]
+
+Network = str | NetworkConfig | Callable[[], nn.Module]
+
+EVENTS = "tensorboard"
+"""The folder of a run for TensorBoard."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a training did.
+
+    Attributes
+    ----------
+    output : Path
+        The folder of the run.
+    ensemble : Ensemble
+        What was trained.
+    final : list of dict
+        The metrics of each member after its last epoch: "member", "epoch", "training_loss" and `METRICS`.
+    stopped : list of int
+        Members that were stopped because their loss or parameters were not finite.
+    seconds : float
+        Wall time of this call.
+    repeated : bool
+        Whether all was done before and nothing was trained.
+    """
+
+    output: Path
+    ensemble: Ensemble
+    final: list[Row]
+    stopped: list[int]
+    seconds: float
+    repeated: bool = False
+
+
+def train(
+    network: Network,
+    data: str | os.PathLike[str] | TrainingTable,
+    output: str | os.PathLike[str] | None = None,
+    training: TrainingConfig | None = None,
+    *,
+    held_out: TrainingTable | None = None,
+    threads: int | None = None,
+    tensorboard: bool = False,
+    watch: Callable[[Member], None] | None = None,
+    show_progress: bool = False,
+) -> RunSummary:
+    """Train an ensemble of any networks; go on where an earlier call with the same output was interrupted.
+
+    Parameters
+    ----------
+    network : str, NetworkConfig or callable
+        "hybrid", "pfn" or "invariant", with a preset in front for another than the paper's, as "tuned hybrid"; or a
+        description from `zmumu_hybrid.nets.presets.preset`; or a function that makes a module whose `forward` takes the
+        inputs of the table and gives logits, (B,) or (B, K) for K classes.
+    data : path or TrainingTable
+        Directory of `zmumu process`, or a candidate table; or events from `TrainingTable.of`.
+    output : path, optional
+        Gets `config.json`, `members.safetensors`, `metrics.parquet`, one row per member and epoch, and `ranges.json`,
+        the ranges of the training events. By default nothing is kept but what is returned.
+    training : TrainingConfig, optional
+        The paper's by default, or the preset's.
+    held_out : TrainingTable, optional
+        Events on which each epoch is measured, where `data` is a `TrainingTable`; else they are the held-out ones of
+        the table.
+    threads : int, optional
+        Cores to use; by default those that this process may use.
+    tensorboard : bool
+        Also write the metrics to `output/tensorboard`.
+    watch : callable, optional
+        Is told of each member before the first and after each of its epochs. What it raises ends the training, which
+        the same call without it goes on with.
+    show_progress : bool
+        Show every member's progress, loss and AUC on a terminal.
+
+    Raises
+    ------
+    ConfigurationError
+        If `output` holds another training.
+    InputError
+        If the table cannot be trained on, see `zmumu_hybrid.training.data.load`; or a weight is negative and events
+        are to be drawn by weight; or they are to be smeared anew and it is not known how.
+    ModelError
+        If the module does not fit the events, a checkpoint is corrupt or foreign, or no member has a finite loss.
+    MissingDependencyError
+        If TensorBoard is wanted and not installed.
+
+    Examples
+    --------
+    A module of one's own on arrays:
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(400, 3))
+    >>> table = TrainingTable.of(x, x.sum(1) > 0)
+    >>> make = lambda: nn.Sequential(nn.Linear(3, 1), nn.Flatten(0))
+    >>> settings = TrainingConfig(members=2, epochs=20, learning_rate=0.05, batch_size=50)
+    >>> summary = train(make, table, training=settings, held_out=table)
+    >>> all(row["auc"] > 0.95 for row in summary.final)
+    True
+    """
+    if tensorboard:
+        require_tensorboard()
+    make, training = _resolve(network, training)
+    _check_device(training)
+    if output is None:
+        with tempfile.TemporaryDirectory(prefix="zmumu-") as folder:
+            return train(
+                make, data, folder, training, held_out=held_out, threads=threads, watch=watch,
+                show_progress=show_progress,
+            )  # fmt: skip
+    started = time.perf_counter()
+    run = Path(output)
+    first = make_member(make, training.seed, 0)
+    config = _describe(run, first, training, data)
+    key = fingerprint(config)
+    if (run / "members.safetensors").exists():
+        _, known = load_tensors(run / "members.safetensors", key)
+        if tensorboard:
+            write_events(run / EVENTS, read_metrics(run))
+        ensemble = load_ensemble(run, make)
+        return RunSummary(run, ensemble, known["final"], known["stopped"], time.perf_counter() - started, repeated=True)
+    table, held_out, fresh = _events(data, held_out, training)
+    inputs, ready = _prepared(first, table), None if held_out is None else (_prepared(first, held_out), held_out)
+    random = check_module(first, inputs, table, training.batch_size)
+    make_directory(run)
+    write_config(run, config)
+    write_json(run / "ranges.json", ranges.describe(_observables(first, table)))
+    members = [
+        Member(module, number, training, run / "checkpoints" / f"member-{number}.safetensors", key, random=random)
+        for number, module in enumerate(_standardised(make, training, inputs))
+    ]
+
+    @lru_cache(maxsize=2)  # all members are at one epoch or at the next
+    def events(epoch: int) -> tuple[Inputs, TrainingTable]:
+        if fresh is None:
+            return inputs, table
+        anew = fresh.epoch(epoch)
+        return _prepared(first, anew), anew
+
+    with ExitStack() as stack:
+        title = str(getattr(first, "model", type(first).__name__))
+        told = [stack.enter_context(live_members(title, members, training.epochs, enabled=show_progress))]
+        if tensorboard:
+            told.append(stack.enter_context(event_log(run / EVENTS)))
+        if watch is not None:
+            told.append(watch)
+
+        def report(member: Member) -> None:
+            for tell in told:
+                tell(member)
+
+        for member in members:
+            report(member)
+        train_members(members, events, ready, threads or len(os.sched_getaffinity(0)), report)
+    return _finish(run, key, members, started, make)
+
+
+def _resolve(network: Network, training: TrainingConfig | None) -> tuple[Callable[[], nn.Module], TrainingConfig]:
+    """Return what makes a network and how it is trained."""
+    if isinstance(network, str):
+        name, _, model = network.rpartition(" ")
+        training = training or TrainingConfig(**TRAININGS.get(name, {}))
+        network = preset(model, name or "paper")
+    if isinstance(network, NetworkConfig):
+        network = partial(build, network)
+    return network, training or TrainingConfig()
+
+
+def _check_device(training: TrainingConfig) -> None:
+    """Refuse a device that is not there, and a precision that this machine would emulate.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    if training.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationError("device cuda: PyTorch sees no GPU here: train with device cpu")
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    if training.device == "cpu" and training.precision == "bfloat16" and not fast:
+        raise ConfigurationError("precision bfloat16: this processor has no bfloat16, float32 is faster: take float32")
+
+
+def _prepared(module: nn.Module, table: TrainingTable) -> Inputs:
+    return prepare(module, table.inputs)
+
+
+def _standardised(make: Callable[[], nn.Module], training: TrainingConfig, inputs: Inputs) -> list[nn.Module]:
+    """Return the modules of all members, with the standardisation of the training events where they have one."""
+    modules = [make_member(make, training.seed, number) for number in range(training.members)]
+    for module in modules:
+        if hasattr(module, "standardise"):
+            module.standardise(inputs)
+    return modules
+
+
+def _observables(module: nn.Module, table: TrainingTable) -> dict[str, Any]:
+    """Return the quantities of events whose range is kept: the module's own, or kinematics of particles."""
+    given = {name: torch.as_tensor(values) for name, values in named_inputs(module, table.inputs).items()}
+    with torch.no_grad():
+        if hasattr(module, "observables"):
+            found = module.observables(**given)
+        else:
+            found = kinematics_of(given["p4"], given.get("mask")) if "p4" in given else {}
+    return {name: values.numpy() for name, values in found.items()}
+
+
+def _events(
+    data: str | os.PathLike[str] | TrainingTable, held_out: TrainingTable | None, training: TrainingConfig
+) -> tuple[TrainingTable, TrainingTable | None, FreshSmearing | BoostedCopies | None]:
+    """Return training and held-out events, and what makes those of each epoch if they change."""
+    if isinstance(data, TrainingTable):
+        if training.resmear or training.copies != "none" or training.fraction != 1.0:
+            raise ConfigurationError("resmear, copies and fraction need a directory of `zmumu process`, not a table")
+        data.require_classes("the table", training.batch_size)
+        table, where, fresh = data, "the table", None
+    else:
+        table = load(data, fraction=training.fraction, seed=training.seed, batch_size=training.batch_size)
+        held_out, where, fresh = load(data, split="test"), str(table_path(data)), None
+        if training.resmear:
+            fresh = FreshSmearing(data, training.fraction, training.seed)
+        elif training.copies != "none":
+            fresh = BoostedCopies(data, training.copies, training.fraction, training.seed)
+    if training.sampling == "weighted" and (table.weight < 0).any():
+        raise InputError(
+            f"{where}: {(table.weight < 0).sum()} training events have a negative weight and cannot be "
+            "drawn with a probability proportional to it: train with sampling 'shuffle'"
+        )
+    return table, held_out, fresh
+
+
+def read_metrics(run: Path) -> list[Row]:
+    """Return the metrics of every member and epoch of a finished training."""
+    import pyarrow.parquet as pq
+
+    rows: list[Row] = pq.read_table(run / "metrics.parquet").to_pylist()
+    return rows
+
+
+def _describe(
+    run: Path, module: nn.Module, training: TrainingConfig, data: str | os.PathLike[str] | TrainingTable
+) -> dict[str, Any]:
+    """Return what is to be trained, after checking that nothing else was begun in the folder."""
+    checksum = data.checksum() if isinstance(data, TrainingTable) else sha256(table_path(data))
+    described = {
+        "network": describe_network(module),
+        "training": asdict(training),
+        "data": {"sha256": checksum},
+        "versions": provenance.versions(("numpy", "torch", "safetensors")),
+        "git_revision": provenance.git_revision(),
+    }
+    described = json.loads(json.dumps(described))  # as a file would give it back: tuples are lists
+    if not (run / "config.json").exists():
+        return described
+    known = read_config(run)
+    usual = {field.name: field.default for field in fields(TrainingConfig) if field.default is not MISSING}
+    held = {**known, "training": usual | known.get("training", {})}  # a field that was added since has its default
+    for place in ("network", "training", "data"):
+        for name, value in described[place].items():
+            if held.get(place, {}).get(name) != value:
+                raise ConfigurationError(
+                    f"{run}: holds a training with {place} {name} = {held.get(place, {}).get(name)!r}, not "
+                    f"{value!r}: name another output, or remove it"
+                )
+    return known
+
+
+def _finish(
+    run: Path, key: str, members: Sequence[Member], started: float, make: Callable[[], nn.Module]
+) -> RunSummary:
+    """Write metrics and weights, the weights last; then the checkpoints are not needed any more."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    stopped = [member.number for member in members if member.stopped]
+    rows = [row for member in members for row in member.rows]
+    if len(stopped) == len(members):
+        raise ModelError(f"{run}: no member has a finite loss any more: take a smaller learning rate")
+    names = ("member", "epoch", "training_loss", *METRICS)
+    columns = {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+    columns |= {name: columns[name].astype(np.int64) for name in ("member", "epoch")}
+    with atomic_path(run / "metrics.parquet") as temporary:
+        pq.write_table(pa.table(columns), temporary)
+    final = [{name: member.rows[-1].get(name) for name in names} for member in members if member.rows]
+    plain = [
+        {name: value if value is None or np.isfinite(value) else None for name, value in row.items()} for row in final
+    ]
+    weights = stack_states([member.module.cpu() for member in members])
+    save_tensors(run / "members.safetensors", weights, {"fingerprint": key, "final": plain, "stopped": stopped})
+    shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    for left in run.glob(".partial-*"):  # by a kill in the middle of a file
+        left.unlink(missing_ok=True)
+    return RunSummary(run, load_ensemble(run, make), plain, stopped, time.perf_counter() - started)
