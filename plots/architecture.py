@@ -13,8 +13,8 @@ from zmumu_hybrid.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from zmumu_hybrid.learn.configuration import ModelConfig
-    from zmumu_hybrid.learn.networks import Network
+    from zmumu_hybrid.nets.config import NetworkConfig
+    from zmumu_hybrid.nets.dimuon import ParticleNetwork
 
 __all__ = ["Architecture", "describe", "draw"]
 
@@ -82,25 +82,12 @@ class Architecture:
         return sum(sum(widths[1:-1]) for widths in self.stacks.values())
 
 
-def describe(model: Network | ModelConfig) -> Architecture:
-    """Read the architecture off a network, from the shapes of its weights, or off the description of one.
+def describe(network: ParticleNetwork | NetworkConfig) -> Architecture:
+    """Read the architecture off one of the paper's networks, or off the description of one."""
+    from zmumu_hybrid.nets.dimuon import ParticleNetwork, build
 
-    Parameters
-    ----------
-    model : Network or ModelConfig
-        Of `zmumu_hybrid.learn`.
-    """
-    from zmumu_hybrid.learn.configuration import ModelConfig
-
-    if isinstance(model, ModelConfig):
-        return Architecture(model.model, model.stacks, model.pooling)
-    stacks: dict[str, Widths] = {}
-    for name, parameter in model.named_parameters():
-        stack, layers, _, tensor = name.split(".")
-        if (layers, tensor) == ("linears", "weight"):
-            inputs, outputs = parameter.shape[-2:]
-            stacks[stack] = (*stacks.get(stack, (inputs,)), outputs)
-    return Architecture(model.config.model, stacks, model.config.pooling)
+    network = network if isinstance(network, ParticleNetwork) else build(network)
+    return Architecture(network.model, network.stacks, getattr(network.config, "pooling", "weighted-sum"))
 
 
 class _Pen:

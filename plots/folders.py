@@ -98,15 +98,15 @@ def _draw_processed(directory: Path, note: str | None) -> dict[str, style.Drawin
 
 def _draw_run(directory: Path, note: str | None) -> dict[str, style.Drawing]:
     """Draw what a trained ensemble and its metrics show."""
-    from zmumu_hybrid.learn.ensemble import load_ensemble
+    from zmumu_hybrid.training.ensemble import load_ensemble
 
     ensemble = load_ensemble(directory)
     table = read_metrics(directory / "metrics.parquet")
     drawings = {
-        "learning_curve": learning_curves.draw_panel({ensemble.config.model: table}, note=note),
-        "architecture": architecture.draw(architecture.describe(ensemble.network), note=note),
+        "learning_curve": learning_curves.draw_panel({ensemble.name: table}, note=note),
+        "architecture": architecture.draw(architecture.describe(ensemble.modules[0]), note=note),
     }
-    if ensemble.config.has_gate:
-        weights = ensemble.general_weight(PT_GRID)
+    if ensemble.has_symmetry_factor:
+        weights = ensemble.symmetry_factor(PT_GRID)[..., 0]
         drawings["symmetry_factor"] = symmetry_factor.draw(PT_GRID, weights, note=note)
     return drawings

@@ -17,7 +17,7 @@ def evaluate(
 ) -> None:
     """Measure an ensemble: on the held-out events of its own sample, on all events of another."""
     from zmumu_hybrid.files import write_json
-    from zmumu_hybrid.learn.evaluation import evaluate as evaluate_ensemble
+    from zmumu_hybrid.training.evaluation import evaluate as evaluate_ensemble
 
     found = evaluate_ensemble(run, data)
     write_json(output, found)

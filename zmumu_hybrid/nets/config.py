@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.nets.names import (
@@ -185,6 +185,9 @@ class PFNConfig:
     events : EventShape
     """
 
+    model: ClassVar[str] = "pfn"
+    default_learning_rate: ClassVar[float] = 1e-5
+
     particle_map: Widths = (128, 128)
     classifier: Widths = (512, 256, 128)
     latent: int = 16
@@ -213,6 +216,9 @@ class InvariantNetworkConfig:
     normalisation, standardised, classes, events
         As in `PFNConfig`.
     """
+
+    model: ClassVar[str] = "invariant"
+    default_learning_rate: ClassVar[float] = 1e-6
 
     classifier: Widths = (512, 256, 256, 128)
     invariants: Invariants = Invariants()
@@ -252,6 +258,9 @@ class HybridConfig:
     normalisation, particle_norm, particle_features, standardised, classes, events
         As in `PFNConfig`.
     """
+
+    model: ClassVar[str] = "hybrid"
+    default_learning_rate: ClassVar[float] = 1e-5
 
     particle_map: Widths = (64,)
     invariant_map: Widths = (64,)

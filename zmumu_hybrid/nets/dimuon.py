@@ -9,13 +9,12 @@ features of all events once; `forward` does both.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.nets.approximate_symmetry import ApproximateSymmetry
 from zmumu_hybrid.nets.blocks import SetMap, Standardise, mlp
 from zmumu_hybrid.nets.conditioned import MuonPair
@@ -27,7 +26,7 @@ from zmumu_hybrid.nets.config import (
     NetworkConfig,
     PFNConfig,
 )
-from zmumu_hybrid.nets.presets import PRESETS
+from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.nets.variables import eta, evaluate, log_scale, pair_invariants, pair_places, pt
 
 __all__ = ["PFN", "DimuonHybrid", "Features", "InvariantNetwork", "ParticleNetwork", "build", "kinematics_of"]
@@ -48,9 +47,8 @@ class ParticleNetwork(nn.Module):
         Fields of the configuration that are other than in the paper.
     """
 
-    model: str
+    kind: type[NetworkConfig]
     config: Any
-    default_learning_rate = 1e-5
 
     def __init__(self, config: NetworkConfig, sources: dict[str, int]) -> None:
         super().__init__()
@@ -58,13 +56,20 @@ class ParticleNetwork(nn.Module):
         if config.standardised:
             self.standard = nn.ModuleDict({name: Standardise(width) for name, width in sources.items()})
 
+    @property
+    def model(self) -> str:
+        """The kind of network: "hybrid", "pfn" or "invariant"."""
+        return self.config.model  # type: ignore[no-any-return]
+
+    @property
+    def default_learning_rate(self) -> float:
+        """The learning rate of the authors' code for this kind."""
+        return self.config.default_learning_rate  # type: ignore[no-any-return]
+
     @classmethod
     def preset(cls, name: str, **fields: Any) -> Any:
         """Return the network of a preset by name, see `zmumu_hybrid.nets.presets`."""
-        if name not in PRESETS or cls.model not in PRESETS[name]:
-            known = ", ".join(each for each, configs in PRESETS.items() if cls.model in configs)
-            raise ConfigurationError(f"{cls.__name__} has no preset {name!r}, only {known}")
-        return cls(replace(PRESETS[name][cls.model], **fields))
+        return cls(preset(cls.kind.model, name, **fields))
 
     @classmethod
     def paper(cls, **fields: Any) -> Any:
@@ -303,7 +308,7 @@ class PFN(ParticleNetwork):
     (torch.Size([5]), 1152)
     """
 
-    model = "pfn"
+    kind = PFNConfig
 
     def __init__(self, config: PFNConfig | None = None, **fields: Any) -> None:
         config = config or PFNConfig(**fields)
@@ -342,8 +347,7 @@ class InvariantNetwork(ParticleNetwork):
     (torch.Size([5]), 1152)
     """
 
-    model = "invariant"
-    default_learning_rate = 1e-6
+    kind = InvariantNetworkConfig
 
     def __init__(self, config: InvariantNetworkConfig | None = None, **fields: Any) -> None:
         config = config or InvariantNetworkConfig(**fields)
@@ -386,7 +390,7 @@ class DimuonHybrid(ParticleNetwork):
     torch.Size([2, 2])
     """
 
-    model = "hybrid"
+    kind = HybridConfig
 
     def __init__(self, config: HybridConfig | None = None, **fields: Any) -> None:
         config = config or HybridConfig(**fields)

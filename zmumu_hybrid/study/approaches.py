@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zmumu_hybrid.files import read_json, write_json
-from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
-from zmumu_hybrid.learn.presets import preset
-from zmumu_hybrid.learn.settings import configure
+from zmumu_hybrid.nets.config import NetworkConfig
+from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.optimal import headroom
 from zmumu_hybrid.study.leaks import refuse_leaks
 from zmumu_hybrid.study.trainings import MODELS
+from zmumu_hybrid.training.config import TrainingConfig
+from zmumu_hybrid.training.settings import configure
 
 if TYPE_CHECKING:
     from zmumu_hybrid.study.journal import Journal
@@ -87,7 +88,7 @@ class Case:
     events : int
         Training events, about.
     network, training : mapping
-        What is other than in the preset, fields of `ModelConfig` and `TrainingConfig`.
+        What is other than in the preset, fields of the network's configuration and of `TrainingConfig`.
     members : int
         Of the ensemble.
     base : str
@@ -107,12 +108,11 @@ class Case:
         """Return the name of its folder."""
         return f"{_plain(self.approach)}-{self.model}-{self.events}"
 
-    def describe(self) -> tuple[ModelConfig, TrainingConfig]:
+    def describe(self) -> tuple[NetworkConfig, TrainingConfig]:
         """Return the network and how it is trained."""
         settings: dict[str, Any] = {"fraction": FRACTIONS[self.events]}
         if self.base == "tuned":
             settings["epochs"] = EPOCHS[self.events][1 if self.training.get("resmear") else 0]
-            settings |= {"doublings": 2} if self.events == LARGEST else {}
         model, training = configure(self.model, self.base, {"members": self.members})
         return replace(model, **self.network), replace(training, **(settings | dict(self.training)))
 
@@ -121,38 +121,27 @@ def _plain(approach: str) -> str:
     return approach.replace(",", "").replace(" ", "-")
 
 
-def momenta(model: str) -> dict[str, Any]:
-    """Return what makes a tuned network read the paper's inputs, standardised."""
-    plain = preset(model)
-    names = ("particle_features", "invariant_features", "invariants", "context_variables", "context")
-    return {name: getattr(plain, name) for name in names}
+def changes(**fields: Any) -> dict[str, Any]:
+    """Return the fields of the paper's hybrid that are named, with other values for some."""
+    paper = preset("hybrid")
+    return {name: getattr(paper, name) if value is ... else value for name, value in fields.items()}
 
 
 def without(*words: str) -> dict[str, Any]:
-    """Return the inputs of the tuned hybrid without those whose name has one of the words."""
-    tuned = preset("hybrid", "tuned")
-    kept = {
-        name: tuple(each for each in getattr(tuned, name) if not any(word in each for word in words))
-        for name in ("particle_features", "context_variables")
-    }
-    return {**kept, "context": len(kept["context_variables"])}
+    """Return the inputs of the tuned hybrid's particle map without those whose name has one of the words."""
+    read = preset("hybrid", "tuned").particle_features  # type: ignore[union-attr]
+    return {"particle_features": tuple(name for name in read if not any(word in name for word in words))}
 
 
 BALANCED = ("balanced", "response", "rapidity", "edge")
-PAPER_LIKE = {**momenta("hybrid"), "standardised": False, "activation": "relu", "normalisation": "batch"}
-STEADY = {"averaging": 0.0, "doublings": 0}
+MOMENTA = changes(particle_features=..., invariants=..., context=...)
 STEPS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "+ one-cycle rate to 5e-3, 256 events a step": (PAPER_LIKE, STEADY),
-    "+ standardised inputs, SiLU, no BatchNorm": (momenta("hybrid"), STEADY),
-    "+ running mean of the weights, doubled batch": (momenta("hybrid"), {}),
-    "+ conditioned inputs, both pT in the symmetry factor": (without(*BALANCED), {}),
+    "+ one-cycle rate to 5e-3, 256 events a step": ({**MOMENTA, **changes(standardised=..., normalisation=...)}, {}),
+    "+ standardised inputs, no BatchNorm": (MOMENTA, {}),
+    "+ conditioned inputs": (without(*BALANCED), {}),
     "+ balanced pair": (without("edge"), {}),
     "+ edge of the acceptance (tuned)": ({}, {}),
     "tuned, constant rate of 1e-3": ({}, {"schedule": "constant", "learning_rate": 1e-3}),
-    "tuned, no running mean": ({}, {"averaging": 0.0}),
-    "tuned, batches of 256 throughout": ({}, {"doublings": 0}),
-    "tuned, ReLU": ({"activation": "relu"}, {}),
-    "tuned, symmetry factor of one log pT": ({"context_variables": ("log_pt_plus",), "context": 1}, {}),
     "tuned, no charge": (without("charge"), {}),
     "tuned, no Jacobian peak": (without("peak_pt"), {}),
 }
@@ -193,16 +182,15 @@ def reach(case: Case, root: Path, folder: Path, *, seed: int = 0, threads: int |
         "auc" and "headroom" of every member on the evaluation sample, "held_out", its AUC on the held-out events, the
         mean statistical "..._uncertainty" of both; "seconds" of the training, "epochs", "seed".
     """
-    from zmumu_hybrid.learn.ensemble import load_ensemble
-    from zmumu_hybrid.learn.evaluation import measure_ensemble
-    from zmumu_hybrid.learn.training import train
+    from zmumu_hybrid.training.evaluation import measure_ensemble
+    from zmumu_hybrid.training.run import train
 
     found = folder / case.name / "headroom.json"
     if not found.exists():
         limit = read_json(root / "limit.json")
         model, training = case.describe()
         summary = train(model, root / "study", folder / case.name, replace(training, seed=seed), threads=threads)
-        measured = measure_ensemble(load_ensemble(folder / case.name), root / "evaluation", "all")
+        measured = measure_ensemble(summary.ensemble, root / "evaluation", "all")
         aucs = [row["auc"] for row in measured]
         content = {
             "auc": aucs,

@@ -65,7 +65,7 @@ def draw_all(
     dict
         By figure number: "title", "png" and "pdf", relative to `root`.
     """
-    from zmumu_hybrid.learn.ensemble import load_ensemble
+    from zmumu_hybrid.training.ensemble import load_ensemble
     from zmumu_hybrid.plots import (
         architecture,
         data_fraction,
@@ -104,7 +104,7 @@ def draw_all(
     drawings = {
         "1": pt_reweighting.draw(filled["pt_before"], filled["pt_after"], note=note),
         "2": mass_slices.draw(filled["mass_true"], filled["mass_smeared"], note=note),
-        "3": architecture.draw(architecture.describe(hybrid.network), note=note),
+        "3": architecture.draw(architecture.describe(hybrid.modules[0]), note=note),
         "4": learning_curves.draw(
             tables(MODELS, SMALL),
             tables(MODELS, 1.0),
@@ -114,7 +114,7 @@ def draw_all(
             columns=2,
             **lines,
         ),
-        "5": symmetry_factor.draw(PT_GRID, hybrid.general_weight(PT_GRID), note=note, events=pt),
+        "5": symmetry_factor.draw(PT_GRID, hybrid.symmetry_factor(PT_GRID)[..., 0], note=note, events=pt),
         "6": data_fraction.draw(
             by_model,
             note=note,

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from zmumu_hybrid.learn.configuration import TrainingConfig
-from zmumu_hybrid.learn.ensemble import load_ensemble
-from zmumu_hybrid.learn.evaluation import measure_ensemble
-from zmumu_hybrid.learn.measures import SLICES
-from zmumu_hybrid.learn.presets import preset
-from zmumu_hybrid.learn.training import train
+from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.plots.folders import read_metrics
 from zmumu_hybrid.study.trainings import Training
+from zmumu_hybrid.training.config import TrainingConfig
+from zmumu_hybrid.training.ensemble import load_ensemble
+from zmumu_hybrid.training.evaluation import measure_ensemble
+from zmumu_hybrid.training.measures import SLICES
+from zmumu_hybrid.training.run import train
 
 __all__ = ["PT_POINTS", "score", "train_as"]
 
@@ -76,7 +76,7 @@ def score(run: Path, evaluation: Path) -> dict[str, Any]:
         "held_out_uncertainty": float(table["auc_uncertainty"][last].mean()),
         "first_epoch": table["auc"][first].tolist(),
     }
-    if ensemble.config.has_gate:
-        weights = ensemble.general_weight(PT_POINTS)
+    if ensemble.has_symmetry_factor:
+        weights = ensemble.symmetry_factor(PT_POINTS)[..., 0]
         found["symmetry_factor"] = {f"{pt:g}": column.tolist() for pt, column in zip(PT_POINTS, weights.T, strict=True)}
     return found

@@ -93,7 +93,7 @@ def symmetry(root: Path) -> dict[str, Any]:
     """
     from scipy.stats import spearmanr
 
-    from zmumu_hybrid.learn.ensemble import load_ensemble
+    from zmumu_hybrid.training.ensemble import load_ensemble
 
     implied = implied_shares(root)
     known = np.array([share is not None for share in implied])
@@ -101,7 +101,7 @@ def symmetry(root: Path) -> dict[str, Any]:
     centres = 0.5 * (PT_EDGES[1:] + PT_EDGES[:-1])
     found: dict[str, Any] = {"pt_edges": PT_EDGES.tolist(), "implied": implied}
     for training in (Training("hybrid", fraction) for fraction in (0.2, 1.0)):
-        weights = load_ensemble(root / "runs" / training.name).general_weight(centres)
+        weights = load_ensemble(root / "runs" / training.name).symmetry_factor(centres)[..., 0]
         found[training.dataset] = {
             "weight": weights.tolist(),
             "rank_correlation": summarise([float(spearmanr(row[known], shares).statistic) for row in weights]),
@@ -112,7 +112,7 @@ def symmetry(root: Path) -> dict[str, Any]:
 def draw_symmetry(root: Path, found: Mapping[str, Any], note: str) -> None:
     """Draw the learned weight and the implied share, a panel for each data set."""
     from zmumu_hybrid import histograms
-    from zmumu_hybrid.learn.ensemble import load_ensemble
+    from zmumu_hybrid.training.ensemble import load_ensemble
     from zmumu_hybrid.plots import style, symmetry_factor
     from zmumu_hybrid.study.figures import PT_GRID
 
@@ -120,7 +120,7 @@ def draw_symmetry(root: Path, found: Mapping[str, Any], note: str) -> None:
     shares = [np.nan if share is None else share for share in found["implied"]]
     with style.canvas(None, 2, size=(8.0, 12.0)) as panels:
         for panel, dataset in zip(panels, ("small", "large"), strict=True):
-            weights = load_ensemble(root / "runs" / f"{dataset}-hybrid").general_weight(PT_GRID)
+            weights = load_ensemble(root / "runs" / f"{dataset}-hybrid").symmetry_factor(PT_GRID)[..., 0]
             drawing = symmetry_factor.draw(
                 PT_GRID,
                 weights,

@@ -33,7 +33,7 @@ class TrainingConfig:
     batch_size : int
         Events in a step.
     learning_rate : float, optional
-        Of AdamW; by default that of the network: 1e-5, and 1e-6 for the invariant one, as in the authors' code, and 1e-3
+        Of AdamW; by default that of the network: 1e-5, and 1e-6 for the invariant one, as in the authors' code; 1e-3
         for modules that name no `default_learning_rate`.
     weight_decay : float
         Of AdamW, decoupled.

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import MISSING, asdict, dataclass, fields
 from functools import lru_cache, partial
@@ -330,3 +330,7 @@ def _finish(
     for left in run.glob(".partial-*"):  # by a kill in the middle of a file
         left.unlink(missing_ok=True)
     return RunSummary(run, load_ensemble(run, make), plain, stopped, time.perf_counter() - started)
+
+
+def _plain(row: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: value if value is not None and np.isfinite(value) else None for name, value in row.items()}

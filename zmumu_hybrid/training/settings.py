@@ -37,17 +37,17 @@ def configure(
     pooling: str | None = None,
     latent: int | None = None,
     file: Path | None = None,
-) -> tuple[ModelConfig, TrainingConfig]:
+) -> tuple[NetworkConfig, TrainingConfig]:
     """Return the descriptions of a network and of its training.
 
     Parameters
     ----------
     model, preset : str
-        See `zmumu_hybrid.learn.presets.preset`.
+        See `zmumu_hybrid.nets.presets.preset`.
     given : mapping, optional
         Fields of `TrainingConfig` that override those of the file; None leaves a field alone.
     pooling, latent : optional
-        Fields of `ModelConfig` that override those of the file.
+        Fields of the network that override those of the file.
     file : Path, optional
         TOML with the tables [model] and [training].
 
@@ -60,16 +60,20 @@ def configure(
     """
     require_torch()
     tables = {} if file is None else _read(file)
-    described = asdict(find_preset(model, preset)) | tables.get("model", {})
-    if described["model"] != model:
-        raise ConfigurationError(f"{file}: model: model is {described['model']!r}, the command says {model!r}")
-    options = {name: value for name, value in (given or {}).items() if value is not None}
     where = "the command" if file is None else str(file)
+    described: dict[str, Any] = asdict(find_preset(model, preset))
+    for name, value in tables.get("model", {}).items():
+        known = described.get(name)
+        described[name] = known | value if isinstance(known, dict) and isinstance(value, dict) else value
+    if described.pop("network", model) != model:
+        raise ConfigurationError(f"{file}: model: network is not {model!r}, as the command says")
     changed = {name: value for name, value in (("pooling", pooling), ("latent", latent)) if value is not None}
-    if pooling is not None and model != "hybrid":
-        raise ConfigurationError(f"pooling is an option of the hybrid: the {model} has one latent at most")
+    for name in changed:
+        if name not in described:
+            raise ConfigurationError(f"{name} is no option of the {model}: it has one latent at most")
+    options = {name: value for name, value in (given or {}).items() if value is not None}
     return (
-        from_dict(ModelConfig, described | changed, where),
+        from_dict(CONFIGS[model], described | changed, where),
         from_dict(TrainingConfig, TRAININGS.get(preset, {}) | tables.get("training", {}) | options, where),
     )
 

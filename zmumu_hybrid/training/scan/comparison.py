@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from zmumu_hybrid.clusters import Workers
-from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
-from zmumu_hybrid.learn.space import Setting, apply
-from zmumu_hybrid.learn.training import train
+from zmumu_hybrid.nets.config import NetworkConfig
+from zmumu_hybrid.training.config import TrainingConfig
+from zmumu_hybrid.training.scan.space import Setting, apply
+from zmumu_hybrid.training.run import train
 from zmumu_hybrid.tasks import Crew, Task
 
 __all__ = ["compare"]
@@ -20,7 +21,7 @@ __all__ = ["compare"]
 
 def compare(
     settings: Mapping[str, Setting],
-    model: ModelConfig,
+    model: NetworkConfig,
     training: TrainingConfig,
     data: Path,
     crew: Crew,
@@ -33,7 +34,7 @@ def compare(
     ----------
     settings : mapping of str to dict
         Two settings by name: the first is what the second is compared with.
-    model : ModelConfig
+    model : NetworkConfig
     training : TrainingConfig
         Members, epochs and seed of both.
     data : Path
@@ -86,7 +87,7 @@ def compare(
 
 
 def _train(
-    model: ModelConfig, training: TrainingConfig, data: Path, run: Path, *, threads: int | None, show_progress: bool
+    model: NetworkConfig, training: TrainingConfig, data: Path, run: Path, *, threads: int | None, show_progress: bool
 ) -> dict[str, Any]:
     summary = train(model, data, run, training, threads=threads, show_progress=show_progress)
     members = [float(row["auc"]) for row in summary.final]

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from zmumu_hybrid.errors import ConfigurationError, MissingDependencyError
 from zmumu_hybrid.files import make_directory
-from zmumu_hybrid.learn.space import AXES, Outcome, State, quiet
+from zmumu_hybrid.training.scan.space import AXES, Outcome, State, quiet
 
 __all__ = ["Ledger", "require_optuna"]
 

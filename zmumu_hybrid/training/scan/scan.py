@@ -20,12 +20,13 @@ from zmumu_hybrid import candidates, keys
 from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.errors import ConfigurationError, ModelError
 from zmumu_hybrid.files import atomic_path, make_directory, read_json, sha256, write_json
-from zmumu_hybrid.learn.comparison import compare
-from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
-from zmumu_hybrid.learn.ledger import Ledger
-from zmumu_hybrid.learn.space import Outcome, Setting, apply, axes_of, nearest, propose, setting_of
-from zmumu_hybrid.learn.tensors import load, table_path
-from zmumu_hybrid.learn.trials import Trial, run_trial
+from zmumu_hybrid.training.scan.comparison import compare
+from zmumu_hybrid.nets.config import NetworkConfig
+from zmumu_hybrid.training.config import TrainingConfig
+from zmumu_hybrid.training.scan.ledger import Ledger
+from zmumu_hybrid.training.scan.space import Outcome, Setting, apply, axes_of, nearest, propose, setting_of
+from zmumu_hybrid.training.data import load, table_path
+from zmumu_hybrid.training.scan.trials import Trial, run_trial
 from zmumu_hybrid.provenance import git_revision, versions
 from zmumu_hybrid.tasks import Crew, Task
 
@@ -41,7 +42,7 @@ class ScanConfig:
 
     Attributes
     ----------
-    model : ModelConfig
+    model : NetworkConfig
         The network; its latent is varied.
     training : TrainingConfig
         The training with which the best setting is compared in the end. Trials take its seed, fraction, sampling,
@@ -56,7 +57,7 @@ class ScanConfig:
         Whether a trial ends early that is worse than most were at the same epoch.
     """
 
-    model: ModelConfig
+    model: NetworkConfig
     training: TrainingConfig
     trial_members: int = 1
     trial_epochs: int = 20
@@ -125,16 +126,16 @@ def scan(
     source = table_path(data)
     axes = axes_of(config.model)
     largest = int(max(axes[0].values))
-    load(source, part="train", fraction=config.training.fraction, seed=config.training.seed, batch_size=largest)
-    held_out = len(load(source, part="test"))
+    load(source, split="train", fraction=config.training.fraction, seed=config.training.seed, batch_size=largest)
+    held_out = len(load(source, split="test"))
     folder = Path(output).resolve()
     settings = {**asdict(config), "data": {"sha256": sha256(source)}, "axes": {axis.name: axis.values for axis in axes}}
     with Ledger.open(storage, folder, settings) as ledger, Crew(workers or Workers(), folder) as crew:
         _claim(folder, settings)
         table = _carve(source, folder / "choosing", config)
         events = {
-            "training": len(load(table, part="train", fraction=config.training.fraction, batch_size=largest)),
-            "validation": len(load(table, part="test")),
+            "training": len(load(table, split="train", fraction=config.training.fraction, batch_size=largest)),
+            "validation": len(load(table, split="test")),
             "held_out": held_out,
         }
         done = _run_trials(config, table, folder, trials, ledger, crew, announce or (lambda _number, _outcome: None))

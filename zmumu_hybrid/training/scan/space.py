@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from zmumu_hybrid import keys
-from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
+from zmumu_hybrid.nets.config import NetworkConfig
+from zmumu_hybrid.training.config import TrainingConfig
 
 __all__ = [
     "AXES",
@@ -93,18 +94,18 @@ class Outcome:
         return self.curve[-1] if self.state == "complete" else None
 
 
-def axes_of(model: ModelConfig) -> tuple[Axis, ...]:
+def axes_of(model: NetworkConfig) -> tuple[Axis, ...]:
     """Return what can be varied for a network: the invariant one has no latent."""
-    return tuple(axis for axis in AXES if axis.name != "latent" or model.model != "invariant")
+    return tuple(axis for axis in AXES if axis.name != "latent" or hasattr(model, "latent"))
 
 
-def setting_of(model: ModelConfig, training: TrainingConfig) -> Setting:
+def setting_of(model: NetworkConfig, training: TrainingConfig) -> Setting:
     """Return the values of the hyperparameters that a training has."""
     values = {
         "batch_size": training.batch_size,
-        "learning_rate": training.rate(model.model),
+        "learning_rate": training.learning_rate or model.default_learning_rate,
         "weight_decay": training.weight_decay,
-        "latent": model.latent,
+        "latent": getattr(model, "latent", 0),
     }
     return {axis.name: values[axis.name] for axis in axes_of(model)}
 
@@ -115,12 +116,12 @@ def nearest(axes: Sequence[Axis], setting: Setting) -> Setting:
 
 
 def apply(
-    setting: Mapping[str, float], model: ModelConfig, training: TrainingConfig
-) -> tuple[ModelConfig, TrainingConfig]:
+    setting: Mapping[str, float], model: NetworkConfig, training: TrainingConfig
+) -> tuple[NetworkConfig, TrainingConfig]:
     """Return the descriptions of network and training with the values of a setting."""
     values: dict[str, Any] = dict(setting)
-    latent = values.pop("latent", model.latent)
-    return replace(model, latent=latent), replace(training, **values)
+    latent = {"latent": values.pop("latent")} if "latent" in values else {}
+    return replace(model, **latent), replace(training, **values)
 
 
 def propose(

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
-from zmumu_hybrid.learn.groups import Group, Row
-from zmumu_hybrid.learn.space import Axis, Outcome, Setting, State, pruner
-from zmumu_hybrid.learn.training import read_rows, train
+from zmumu_hybrid.nets.config import NetworkConfig
+from zmumu_hybrid.training.config import TrainingConfig
+from zmumu_hybrid.training.trainer import Member, Row
+from zmumu_hybrid.training.scan.space import Axis, Outcome, Setting, State, pruner
+from zmumu_hybrid.training.run import read_metrics, train
 
 __all__ = ["Trial", "run_trial"]
 
@@ -23,8 +24,8 @@ class Trial:
     Attributes
     ----------
     setting : dict of str to float
-        As in `zmumu_hybrid.learn.space`; it is in `model` and `training` already.
-    model, training : ModelConfig, TrainingConfig
+        As in `zmumu_hybrid.training.scan.space`; it is in `model` and `training` already.
+    model, training : NetworkConfig, TrainingConfig
     data, run : Path
         The table, in which the validation events are the held-out ones, and the folder of the run.
     axes : tuple of Axis
@@ -35,7 +36,7 @@ class Trial:
     """
 
     setting: Setting
-    model: ModelConfig
+    model: NetworkConfig
     training: TrainingConfig
     data: Path
     run: Path
@@ -65,10 +66,10 @@ class _Watch:
         self._reached: dict[int, int] = {}
         self._auc: dict[tuple[int, int], float] = {}
 
-    def __call__(self, group: Group) -> None:
-        """Take notice of a group's epochs."""
-        self._reached |= dict.fromkeys(group.engine.members, group.epoch)
-        self._auc |= {(int(row["member"]), int(row["epoch"])): row["auc"] for row in group.rows}
+    def __call__(self, member: Member) -> None:
+        """Add the epochs of a member."""
+        self._reached[member.number] = member.epoch
+        self._auc |= {(int(row["member"]), int(row["epoch"])): row["auc"] for row in member.rows}
 
     def judge(self, members: int) -> None:
         """Go through the epochs that all members have taken; raise `_Ended` at the first that is the last."""
@@ -83,20 +84,20 @@ class _Watch:
 
 
 def run_trial(trial: Trial) -> Outcome:
-    """Train the ensemble of a trial, or go on with it; errors as `zmumu_hybrid.learn.training.train`."""
+    """Train the ensemble of a trial, or go on with it; errors as `zmumu_hybrid.training.training.train`."""
     members, epochs = trial.training.members, trial.training.epochs
     hopeless = pruner(trial.axes, trial.known, warmup=epochs // 3) if trial.known else lambda _epoch, _value: False
     watch = _Watch(epochs, hopeless)
 
-    def follow(group: Group) -> None:
-        watch(group)
+    def follow(member: Member) -> None:
+        watch(member)
         watch.judge(members)
 
     try:
         train(trial.model, trial.data, trial.run, trial.training, threads=trial.threads, watch=follow)
     except _Ended as end:
         return Outcome(trial.setting, end.state, watch.curve)
-    return _complete(trial.setting, read_rows(trial.run), epochs)
+    return _complete(trial.setting, read_metrics(trial.run), epochs)
 
 
 def _complete(setting: Setting, rows: Sequence[Row], epochs: int) -> Outcome:

@@ -1,0 +1,1 @@
+"""A scan of hyperparameters on validation events."""
