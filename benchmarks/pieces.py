@@ -1,9 +1,7 @@
-"""What a file and a chunk cost: `zmumu process` of many small LHE files, and of one file in many small chunks.
+"""What a file and a chunk cost: `python benchmarks/pieces.py [FOLDER [FILES EVENTS]]`.
 
-    python benchmarks/pieces.py [FOLDER] [FILES] [EVENTS]
-
-The files of 100 generated events are converted with an empty cache; the one file is worked on 100 events at a time. CPU time
-is that of the command and its children, which another's load changes less than wall time.
+`zmumu process` of 1,000 LHE files of 100 generated events, with an empty cache, and of one file of 500,000 events in
+chunks of 100. CPU time is that of the command and its children, which another's load changes less than wall time.
 """
 
 from __future__ import annotations
