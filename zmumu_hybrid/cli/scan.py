@@ -62,11 +62,10 @@ def scan(
     """Scan batch size, learning rate, weight decay and latent width; the same command goes on where it was ended."""
     from rich.console import Console
 
-    from zmumu_hybrid.learn.ledger import require_optuna
-    from zmumu_hybrid.learn.settings import configure, require_torch
+    from zmumu_hybrid.extras import require
+    from zmumu_hybrid.learn.settings import configure
 
-    require_torch()
-    require_optuna()
+    require("torch", "safetensors", "optuna")
     from zmumu_hybrid.learn.scan import ScanConfig
     from zmumu_hybrid.learn.scan import scan as run_scan
     from zmumu_hybrid.plots.hyperparameters import draw

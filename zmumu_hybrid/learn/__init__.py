@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from zmumu_hybrid.errors import MissingDependencyError
+from zmumu_hybrid.extras import explained
 from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
 from zmumu_hybrid.learn.presets import preset
 
@@ -49,9 +49,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "safetensors"):
-            raise
-        raise MissingDependencyError(f"{error.name} is not installed: pip install 'zmumu-hybrid[train]'") from error
+        raise explained(error) from error
 
 
 def __dir__() -> list[str]:

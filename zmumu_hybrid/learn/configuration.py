@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.learn.quantities import EVENT, INVARIANTS, PARTICLE
-from zmumu_hybrid.learn.regimen import TrainingConfig, choose, is_count
+from zmumu_hybrid.learn.regimen import TrainingConfig, choose
 from zmumu_hybrid.learn.variables import (
     PAIR_INVARIANTS,
     ContextVariable,
@@ -18,6 +18,7 @@ from zmumu_hybrid.learn.variables import (
     parse_context,
     parse_invariant,
 )
+from zmumu_hybrid.values import require_count
 
 __all__ = [
     "ACTIVATIONS",
@@ -37,6 +38,13 @@ MODELS = ("hybrid", "pfn", "invariant")
 ACTIVATIONS = ("relu", "silu")
 
 POOLINGS = ("weighted-sum", "weighted-concatenation", "concatenation-with-weight", "concatenation-with-pt")
+
+_COUNTS = {"latent": 2**16, "particles": 1024, "context": 2**16, "classes": 2**16, "labels": 2**16}
+_COUNTS |= {"pair_latent": 2**16, "symmetric_latent": 2**16}
+"""What these are at most; no width is more than that of a latent, and no stack has more than 100 layers."""
+
+MAX_PARAMETERS = 10**8
+"""Of one network."""
 
 Config = TypeVar("Config", "ModelConfig", "TrainingConfig")
 
@@ -142,20 +150,23 @@ class ModelConfig:
         choose("model", "squared_norm", self.squared_norm, ("total", "difference"))
         for field in ("particle_map", "invariant_map", "gate", "classifier", "pair_map"):
             widths = getattr(self, field)
-            if not isinstance(widths, (list, tuple)) or not all(is_count(width) for width in widths):
-                raise ConfigurationError(f"model: {field} must be a list of widths of at least 1, not {widths!r}")
+            if not isinstance(widths, (list, tuple)) or len(widths) > 100:
+                raise ConfigurationError(f"model: {field} must be a list of at most 100 widths, not {widths!r:.80}")
+            for width in widths:
+                require_count(f"model: a width of {field}", width, 1, 2**16)
             object.__setattr__(self, field, tuple(widths))
-        for field in ("latent", "particles", "context", "classes", "pair_latent", "symmetric_latent"):
-            value = getattr(self, field)
-            if not is_count(value) and not (value is None and field.endswith("_latent")):
-                raise ConfigurationError(f"model: {field} must be an integer of at least 1, not {value!r}")
-        if not is_count(self.labels, 0):
-            raise ConfigurationError(f"model: labels must be an integer of at least 0, not {self.labels!r}")
+        for field, maximum in _COUNTS.items():
+            if not (getattr(self, field) is None and field in ("pair_latent", "symmetric_latent")):
+                require_count(f"model: {field}", getattr(self, field), 0 if field == "labels" else 1, maximum)
         for field in ("masked", "standardised"):
             if not isinstance(getattr(self, field), bool):
                 raise ConfigurationError(f"model: {field} must be true or false, not {getattr(self, field)!r}")
         choose("model", "activation", self.activation, ACTIVATIONS)
         self._check_variables()
+        if self.parameters > MAX_PARAMETERS:
+            raise ConfigurationError(
+                f"model: these widths make {self.parameters:,} parameters, more than {MAX_PARAMETERS:,}"
+            )
 
     def _check_variables(self) -> None:
         """Refuse names that mean nothing for such events, and latents that cannot be joined."""

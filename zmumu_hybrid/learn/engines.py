@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
 from zmumu_hybrid.learn.inference import logits
 from zmumu_hybrid.learn.networks import Features, build
 
-__all__ = ["ADAM_EPSILON", "BETAS", "BatchedEngine", "Engine", "Epoch"]
+__all__ = ["ADAM_EPSILON", "BETAS", "BatchedEngine", "Engine", "Epoch", "require_resources"]
 
 BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
@@ -45,6 +46,20 @@ class Epoch(NamedTuple):
     weights: Tensor
     rates: Sequence[float] = ()
     newest: float = 0.0
+
+
+MAX_STATE = 10**9
+"""Parameters of all members, more than any machine can train."""
+
+
+def require_resources(model: ModelConfig, training: TrainingConfig) -> None:
+    """Raise `ConfigurationError` where an ensemble cannot be trained: it is too large, or there is no such device."""
+    if training.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationError("device 'cuda': torch finds no GPU that it can use here: take the device 'cpu'")
+    if training.members * model.parameters > MAX_STATE:
+        raise ConfigurationError(
+            f"{training.members:,} members of {model.parameters:,} parameters: more than {MAX_STATE:,} in all"
+        )
 
 
 class Engine:

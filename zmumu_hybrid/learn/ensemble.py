@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from zmumu_hybrid import provenance
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
 from zmumu_hybrid.files import make_directory, read_json, write_json
+from zmumu_hybrid.learn import ranges
 from zmumu_hybrid.learn.checkpoints import fingerprint, load_tensors, read_config, save_tensors, write_config
 from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig, from_dict
 from zmumu_hybrid.learn.inference import logits
@@ -201,13 +202,23 @@ def load_ensemble(run: str | os.PathLike[str]) -> Ensemble:
         expected = fingerprint(described)
     except (ConfigurationError, KeyError, TypeError) as error:
         raise ModelError(f"{run / 'config.json'}: not a description of an ensemble: {error}") from error
-    tensors, known = load_tensors(run / "members.safetensors", expected)
-    stopped = known.get("stopped", [])
+    tensors, known = load_tensors(run / "members.safetensors", expected, {"stopped": (None, [int])})
+    stopped = known.get("stopped") or []
     kept = [member for member in range(training.members) if member not in stopped]
+    if not kept or not set(stopped) <= set(range(training.members)):
+        raise ModelError(
+            f"{run / 'members.safetensors'}: its metadata: stopped is {stopped!r:.80}, not some of the members 0 to "
+            f"{training.members - 1}: train again"
+        )
     network = build(config, len(kept))
     try:
-        network.load_state_dict({name: value[kept] for name, value in tensors.items()})
+        kept_tensors = {name: value[kept] for name, value in tensors.items()}
+        network.load_state_dict(kept_tensors)
     except (IndexError, RuntimeError) as error:
         raise ModelError(f"{run / 'members.safetensors'}: does not fit config.json: {error}") from error
-    known_ranges = read_json(run / "ranges.json") if (run / "ranges.json").exists() else {}
+    for name, value in kept_tensors.items():
+        if not value.isfinite().all():
+            raise ModelError(f"{run / 'members.safetensors'}: a number of {name} is not finite: train again")
+    path = run / "ranges.json"
+    known_ranges = ranges.require_limits(read_json(path), str(path)) if path.exists() else {}
     return Ensemble(network, config, training, described["data"], stopped, known_ranges)

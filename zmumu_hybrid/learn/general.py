@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from zmumu_hybrid.errors import InputError, ModelError
 from zmumu_hybrid.learn import ranges
 from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
-from zmumu_hybrid.learn.engines import BatchedEngine, Epoch
+from zmumu_hybrid.learn.engines import BatchedEngine, Epoch, require_resources
 from zmumu_hybrid.learn.ensemble import Ensemble
 from zmumu_hybrid.learn.groups import draw_order
 from zmumu_hybrid.learn.particles import Particles
@@ -123,6 +123,7 @@ def fit(
         If a loss is not finite any more.
     """
     training = training or TrainingConfig()
+    require_resources(model, training)
     _check(model, sample, training, labels)
     weight = np.ones(len(sample)) if sample.weight is None else sample.weight
     engine = BatchedEngine(model, training, range(training.members))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zmumu_hybrid import keys
 from zmumu_hybrid.errors import ModelError
-from zmumu_hybrid.learn.checkpoints import load_tensors, save_tensors
+from zmumu_hybrid.learn.checkpoints import load_tensors, plain, save_tensors
 from zmumu_hybrid.learn.configuration import TrainingConfig
 from zmumu_hybrid.learn.engines import Engine, Epoch
 from zmumu_hybrid.learn.measures import measure
@@ -98,9 +98,11 @@ class Group:
             self._resume()
 
     def _resume(self) -> None:
-        tensors, known = load_tensors(self.path, self.key)
+        form = {"epoch": int, "steps": int, "rows": [{...: (float, None)}], "stopped": [int]}
+        tensors, known = load_tensors(self.path, self.key, form)
         try:
-            self.epoch, self.rows, self.stopped = known["epoch"], known["rows"], known["stopped"]
+            self.epoch, self.stopped = known["epoch"], known["stopped"]
+            self.rows = [{name: np.nan if x is None else x for name, x in row.items()} for row in known["rows"]]
             self.engine.steps = known["steps"]
             self.engine.restore(tensors)
         except (KeyError, RuntimeError, IndexError) as error:
@@ -130,7 +132,7 @@ class Group:
             "fingerprint": self.key,
             "epoch": self.epoch,
             "steps": engine.steps,
-            "rows": self.rows,
+            "rows": plain(self.rows),
             "stopped": self.stopped,
         }
         save_tensors(self.path, engine.state(), known)

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.learn.configuration import ModelConfig
 from zmumu_hybrid.learn.variables import ETA_FLOOR, context_values, invariant_values, pair_indices
+from zmumu_hybrid.values import require_form
 
-__all__ = ["QUANTILES", "Counts", "compare", "describe", "observables", "warnings_of"]
+__all__ = ["QUANTILES", "Counts", "compare", "describe", "observables", "require_limits", "warnings_of"]
 
 Floats = NDArray[np.float64]
 Counts = dict[str, dict[str, Any]]
@@ -84,6 +86,15 @@ def describe(values: Mapping[str, Floats]) -> dict[str, dict[str, Any]]:
                 "quantiles": {f"{level:g}": value for level, value in zip(QUANTILES, quantiles, strict=True)},
             }
     return described
+
+
+def require_limits(limits: Any, where: str) -> dict[str, dict[str, Any]]:
+    """Return ranges that were read from a file; `InputError`, naming `where`, if they are not as from `describe`."""
+    require_form(limits, {...: {"values": int, "low": float, "high": float, "quantiles": {...: float}}}, where)
+    for name, limit in limits.items():
+        if not (limit["values"] > 0 and limit["low"] <= limit["high"]):
+            raise InputError(f"{where}: {name}: values must be above 0, and low not above high: {limit!r:.80}")
+    return dict(limits)
 
 
 def compare(limits: Mapping[str, Mapping[str, Any]], values: Mapping[str, Floats]) -> Counts:

@@ -6,8 +6,9 @@ import dataclasses
 import math
 
 from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.values import require_count, require_number, require_seed
 
-__all__ = ["COPIES", "SCHEDULES", "TrainingConfig", "choose", "is_count"]
+__all__ = ["COPIES", "SCHEDULES", "TrainingConfig", "choose"]
 
 COPIES = ("none", "boosted-truth", "boosted-measurement")
 SCHEDULES = ("constant", "one-cycle")
@@ -19,15 +20,6 @@ def choose(owner: str, field: str, value: object, allowed: tuple[str, ...]) -> N
     """Raise `ConfigurationError` if the value is none of those that are allowed."""
     if value not in allowed:
         raise ConfigurationError(f"{owner}: {field} must be one of {', '.join(allowed)}, not {value!r}")
-
-
-def is_count(value: object, least: int = 1) -> bool:
-    """Return whether the value is an integer of at least `least`."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,24 +82,19 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be trained with."""
-        for field, least in (("members", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0), ("doublings", 0)):
-            if not is_count(getattr(self, field), least):
-                raise ConfigurationError(
-                    f"training: {field} must be an integer of at least {least}, not {getattr(self, field)!r}"
-                )
-        rate = self.learning_rate
-        if rate is not None and not (_is_number(rate) and rate > 0):
-            raise ConfigurationError(f"training: learning_rate must be a positive number, not {rate!r}")
-        if not (_is_number(self.weight_decay) and self.weight_decay >= 0):
-            raise ConfigurationError(f"training: weight_decay must be zero or positive, not {self.weight_decay!r}")
-        if not (_is_number(self.fraction) and 0 < self.fraction <= 1):
-            raise ConfigurationError(f"training: fraction must lie in 0 < fraction <= 1, not {self.fraction!r}")
+        counts = {"members": (1, 10_000), "epochs": (1, 10**6), "batch_size": (2, 10**8), "doublings": (0, 30)}
+        for field, bounds in counts.items():
+            require_count(f"training: {field}", getattr(self, field), *bounds)
+        require_seed(self.seed, "training: seed")
+        if self.learning_rate is not None:
+            require_number("training: learning_rate", self.learning_rate, above=0)
+        require_number("training: weight_decay", self.weight_decay, 0)
+        require_number("training: fraction", self.fraction, above=0, maximum=1)
         choose("training", "sampling", self.sampling, ("weighted", "shuffle"))
         choose("training", "precision", self.precision, ("float32", "bfloat16"))
         choose("training", "device", self.device, ("cpu", "cuda"))
         choose("training", "schedule", self.schedule, SCHEDULES)
-        if not (_is_number(self.averaging) and 0 <= self.averaging < 1):
-            raise ConfigurationError(f"training: averaging must lie in 0 <= averaging < 1, not {self.averaging!r}")
+        require_number("training: averaging", self.averaging, 0, math.nextafter(1, 0))
         choose("training", "copies", self.copies, COPIES)
         if self.resmear and self.copies != "none":
             raise ConfigurationError("training: resmear and copies exclude each other")

@@ -24,21 +24,26 @@ import torch
 
 from zmumu_hybrid import provenance
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
+from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import atomic_path, make_directory, sha256, write_json
 from zmumu_hybrid.learn import ranges
 from zmumu_hybrid.learn.augmentation import BoostedCopies
-from zmumu_hybrid.learn.checkpoints import fingerprint, load_tensors, read_config, save_tensors, write_config
+from zmumu_hybrid.learn.checkpoints import fingerprint, load_tensors, plain, read_config, save_tensors, write_config
 from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
 from zmumu_hybrid.learn.display import live_members
-from zmumu_hybrid.learn.engines import BatchedEngine
+from zmumu_hybrid.learn.engines import BatchedEngine, require_resources
 from zmumu_hybrid.learn.groups import Group, Row, Sample, run_groups
-from zmumu_hybrid.learn.measures import METRICS
+from zmumu_hybrid.learn.measures import METRICS, read_metrics
 from zmumu_hybrid.learn.resmearing import FreshSmearing
 from zmumu_hybrid.learn.single import SingleEngine
-from zmumu_hybrid.learn.tensorboard import event_log, require_tensorboard, write_events
+from zmumu_hybrid.learn.tensorboard import event_log, write_events
 from zmumu_hybrid.learn.tensors import TrainingTable, load, table_path
+from zmumu_hybrid.values import require_count
 
 __all__ = ["RunSummary", "read_rows", "train"]
+
+FINAL = dict.fromkeys(("member", "epoch", "loss", "auc", "auc_uncertainty"), float)
+"""What is needed of the metrics of a member after its last epoch."""
 
 EVENTS = "tensorboard"
 """The folder of a run for TensorBoard."""
@@ -106,7 +111,7 @@ def train(
     Raises
     ------
     ConfigurationError
-        If `output` holds another training.
+        If `output` holds another training, the ensemble is too large, or there is no such device.
     InputError
         If the table cannot be trained on, see `zmumu_hybrid.learn.tensors.load`; or a weight is negative and events
         are to be drawn by weight; or they are to be smeared anew and it is not known how.
@@ -116,14 +121,17 @@ def train(
         If TensorBoard is wanted and not installed.
     """
     if tensorboard:
-        require_tensorboard()
+        require("tensorboard")
     training = training or TrainingConfig()
+    require_resources(model, training)
+    if threads is not None:
+        require_count("threads", threads, 1, 4096)
     started = time.perf_counter()
     run = Path(output)
     config = _describe(run, model, training, data)
     key = fingerprint(config)
     if (run / "members.safetensors").exists():
-        _, known = load_tensors(run / "members.safetensors", key)
+        _, known = load_tensors(run / "members.safetensors", key, {"final": [FINAL], "stopped": [int]})
         if tensorboard:
             write_events(run / EVENTS, read_rows(run))
         return RunSummary(run, known["final"], known["stopped"], time.perf_counter() - started, repeated=True)
@@ -169,11 +177,9 @@ def train(
 
 
 def read_rows(run: Path) -> list[Row]:
-    """Return the metrics of every member and epoch of a finished training."""
-    import pyarrow.parquet as pq
-
-    rows: list[Row] = pq.read_table(run / "metrics.parquet").to_pylist()
-    return rows
+    """Return the metrics of every member and epoch of a finished training; errors as `measures.read_metrics`."""
+    table = read_metrics(run / "metrics.parquet")
+    return [dict(zip(table, row, strict=True)) for row in zip(*map(list, table.values()), strict=True)]
 
 
 def _describe(run: Path, model: ModelConfig, training: TrainingConfig, data: str | os.PathLike[str]) -> dict[str, Any]:
@@ -260,12 +266,8 @@ def _finish(run: Path, key: str, groups: Sequence[Group], started: float) -> Run
     states = [group.engine.result.state_dict() for group in groups]
     weights = {name: torch.cat([state[name] for state in states]) for name in states[0]}
     final = list(last.values())
-    save_tensors(run / "members.safetensors", weights, {"fingerprint": key, "final": _plain(final), "stopped": stopped})
+    save_tensors(run / "members.safetensors", weights, {"fingerprint": key, "final": plain(final), "stopped": stopped})
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
     for left in run.glob(".partial-*"):  # by a kill in the middle of a file
         left.unlink(missing_ok=True)
     return RunSummary(run, final, stopped, time.perf_counter() - started)
-
-
-def _plain(rows: Sequence[Row]) -> list[dict[str, float | None]]:
-    return [{name: value if np.isfinite(value) else None for name, value in row.items()} for row in rows]

@@ -10,10 +10,9 @@ import numpy as np
 from zmumu_hybrid.learn.configuration import TrainingConfig
 from zmumu_hybrid.learn.ensemble import load_ensemble
 from zmumu_hybrid.learn.evaluation import measure_ensemble
-from zmumu_hybrid.learn.measures import SLICES
+from zmumu_hybrid.learn.measures import SLICES, read_metrics
 from zmumu_hybrid.learn.presets import preset
 from zmumu_hybrid.learn.training import train
-from zmumu_hybrid.plots.folders import read_metrics
 from zmumu_hybrid.study.trainings import Training
 
 __all__ = ["PT_POINTS", "score", "train_as"]
