@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.training.config import TrainingConfig
 from zmumu_hybrid.training.evaluation import evaluate
-from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.training.run import train
 
 PRECISIONS = ("float32", "bfloat16")

@@ -84,10 +84,8 @@ class Architecture:
 
 def describe(network: ParticleNetwork | NetworkConfig) -> Architecture:
     """Read the architecture off one of the paper's networks, or off the description of one."""
-    from zmumu_hybrid.nets.dimuon import ParticleNetwork, build
-
-    network = network if isinstance(network, ParticleNetwork) else build(network)
-    return Architecture(network.model, network.stacks, getattr(network.config, "pooling", "weighted-sum"))
+    config = getattr(network, "config", network)
+    return Architecture(config.model, config.stacks, getattr(config, "pooling", "weighted-sum"))
 
 
 class _Pen:

@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from zmumu_hybrid import histograms
 from zmumu_hybrid.errors import InputError, MissingInputError
-from zmumu_hybrid.files import require_file
 from zmumu_hybrid.plots import architecture, learning_curves, mass_slices, pt_reweighting, style, symmetry_factor
+from zmumu_hybrid.training.measures import read_metrics
 
-__all__ = ["draw_folder", "read_metrics"]
+__all__ = ["draw_folder"]
 
 PT_GRID = np.linspace(5.0, 100.0, 191)
 """Where the symmetry factor is asked for (GeV)."""
-
-
-def read_metrics(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:
-    """Read a `metrics.parquet` as columns by name, one row per member and epoch.
-
-    Raises
-    ------
-    MissingInputError, InputError
-        If it does not exist, is empty, or is not Parquet.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = require_file(path)
-    try:
-        table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path}: not a Parquet file: {error}") from error
-    return {name: table.column(name).to_numpy() for name in table.column_names}
 
 
 def draw_folder(

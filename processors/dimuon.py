@@ -62,7 +62,8 @@ class DimuonProcessor(ProcessorABC):
     A data set is signal, background or data by its metadata "label", or else by its name. Data have no truth: their
     table and histograms are without it. What comes out, by key:
 
-    - "histograms": {name: `hist.Hist`}, see `zmumu_hybrid.histograms`;
+    - "histograms": {name: `hist.Hist`}, see `zmumu_hybrid.histograms`; without ``pt_after`` unless a reweighting is
+      given, as a chunk alone cannot fit one;
     - "cutflow": {data set: {step: number of events}};
     - "reversed muons": {data set: number of muons whose transverse momentum was turned round by the smearing};
     - "parts": {name of a part: {"dataset", "file", "rows"}}, empty where no parts are written.
@@ -82,6 +83,8 @@ class DimuonProcessor(ProcessorABC):
         label = label_of(events.metadata)
         chosen = choose(events, config.selection)
         filled = histograms.make(["data"] if label == candidates.DATA else histograms.DATASETS)
+        if config.reweighting is None:
+            del filled["pt_after"]  # nothing is reweighted here
         filler, reversed_muons, tables = histograms.Filler(filled), 0, []
         columns = _FILLED if config.parts is None else None
         for pairs in chosen.blocks():

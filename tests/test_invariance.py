@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import awkward as ak
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import uproot
 from hypothesis import given
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from laws import examples
 from toyfiles import toy_lhe_events, write_lhe
-from zmumu_hybrid import candidates, histograms
+from zmumu_hybrid import candidates, histograms, parts
 from zmumu_hybrid.convert import convert
 from zmumu_hybrid.processing import ProcessOptions, process
 from zmumu_hybrid.schema import EVENT_COLUMNS, MUON_COLUMNS
@@ -63,6 +64,15 @@ Write = Callable[[list[str], Path], Path]
 FORMATS: list[Write] = [as_lhe, as_gz, as_root, as_rntuple, as_parquet]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_groups() -> Iterator[None]:
+    """Let the 160 rows be four row groups, and a part three blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "_GROUP", 50)
+        patch.setattr(parts, "_BLOCK", 20)
+        yield
+
+
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reference")
@@ -73,11 +83,14 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_same(folder: Path, reference: Path) -> None:
-    """Compare tables bit for bit and histograms to rounding."""
+    """Compare tables byte for byte and histograms to rounding."""
     tables = [candidates.read(each / "candidates.parquet") for each in (folder, reference)]
     assert list(tables[0]) == list(tables[1])
     for name, values in tables[0].items():
         assert values.tobytes() == tables[1][name].tobytes(), name
+    files = [each / "candidates.parquet" for each in (folder, reference)]
+    assert pq.read_metadata(files[0]).num_row_groups == 4
+    assert files[0].read_bytes() == files[1].read_bytes()
     filled = [histograms.read(each / "histograms.json") for each in (folder, reference)]
     for name, histogram in filled[0].items():
         np.testing.assert_allclose(histogram.values(flow=True), filled[1][name].values(flow=True), rtol=1e-12)

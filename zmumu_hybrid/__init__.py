@@ -1,6 +1,6 @@
 """zmumu-hybrid: learning broken symmetries with approximate invariance, on the Scikit-HEP stack.
 
-The names below are loaded when they are first used; `zmumu_hybrid.learn` holds the networks and needs torch.
+The names below are loaded when they are first used; `zmumu_hybrid.nets` and `zmumu_hybrid.training` need torch.
 """
 
 from __future__ import annotations

@@ -6,24 +6,31 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid.errors import InputError, MissingInputError, OutputError
+from zmumu_hybrid.values import require_finite
 
 __all__ = [
     "atomic_path",
     "checksum_note",
     "compare_checksum",
     "make_directory",
+    "parse_json",
     "read_json",
+    "read_toml",
+    "read_yaml",
     "require_file",
     "sha256",
     "write_checksum",
     "write_json",
 ]
+
+_LARGEST_TEXT = 1 << 28
 
 
 def require_file(path: str | os.PathLike[str]) -> Path:
@@ -145,8 +152,55 @@ def write_json(path: str | os.PathLike[str], value: Any, **options: Any) -> None
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file; `InputError` names the line if it is not valid JSON."""
+    """Read a JSON file; `InputError` names the line if it is not valid JSON, or the key of a number that is not finite.
+
+    So do `read_toml` and `read_yaml`.
+    """
+    return parse_json(_read_text(path), str(path))
+
+
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a TOML file; errors as `read_json`."""
+    found: dict[str, Any] = _parse(tomllib.loads, _read_text(path), str(path), "TOML")
+    return found
+
+
+def read_yaml(path: str | os.PathLike[str]) -> Any:
+    """Read a YAML file of plain values; errors as `read_json`."""
+    import yaml
+
+    def load(text: str) -> Any:
+        try:
+            return yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(str(error).replace("\n", " ")) from error
+
+    return _parse(load, _read_text(path), str(path), "YAML")
+
+
+def parse_json(text: str, where: str) -> Any:
+    """Return what JSON text says; errors as `read_json`, which name `where`."""
+    return _parse(json.loads, text, where, "JSON")
+
+
+def _parse(parser: Callable[[str], Any], text: str, where: str, kind: str) -> Any:
     try:
-        return json.loads(require_file(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid JSON: {error}") from error
+        found = parser(text)
+    except RecursionError as error:
+        raise InputError(f"{where}: not valid {kind}: nested too deeply") from error
+    except ValueError as error:
+        said = "a number has too many digits" if "set_int_max_str_digits" in str(error) else error
+        raise InputError(f"{where}: not valid {kind}: {said}") from error
+    return require_finite(found, where)
+
+
+def _read_text(path: str | os.PathLike[str]) -> str:
+    """Return the text of a file that someone wrote or that describes results, which has a sane size."""
+    with require_file(path).open("rb") as stream:
+        data = stream.read(_LARGEST_TEXT + 1)
+    if len(data) > _LARGEST_TEXT:
+        raise InputError(f"{path}: is larger than {_LARGEST_TEXT >> 20} MiB: not a file of settings or results")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not text in UTF-8: {error}") from error

@@ -20,7 +20,7 @@ from zmumu_hybrid.candidates import LABELS, Table, name_event
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.files import atomic_path
 
-__all__ = ["SORT_KEY", "merge_parts", "read_columns", "sort_table", "write_part", "write_table"]
+__all__ = ["SORT_KEY", "in_groups", "merge_parts", "read_columns", "sort_table", "write_part", "write_table"]
 
 SORT_KEY = ("run", "luminosityBlock", "event", "label", "px_0", "py_0", "pz_0")
 """The order of rows. The momentum decides between events of different samples that were given the same number."""
@@ -121,14 +121,18 @@ def merge_parts(parts: Sequence[Path]) -> Iterator[Table]:
 def _boundaries(parts: Iterable[Path]) -> list[tuple[int, ...]]:
     """Return event identities that divide the rows of all parts into ranges of about `_GROUP` rows, ascending."""
     step = max(_BLOCK // 4, 1)
-    sampled: Table = {}
+    sampled: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in _IDENTITY}
+    rows = 0
     for part in parts:
         table = read_columns([part], _IDENTITY)
         for name, values in table.items():
-            sampled[name] = np.append(sampled.get(name, values[:0]), values[step - 1 :: step])
-    order = np.lexsort([sampled[name] for name in reversed(_IDENTITY)]) if sampled else np.array([], int)
-    chosen = order[_GROUP // step - 1 :: _GROUP // step]
-    return list(zip(*(sampled[name][chosen].tolist() for name in _IDENTITY), strict=True)) if len(chosen) else []
+            sampled[name].append(values[-(rows + 1) % step :: step])  # every step-th row, counted over all parts
+        rows += len(table["run"])
+    if rows <= _GROUP:
+        return []
+    columns = [np.concatenate(sampled[name]) for name in _IDENTITY]
+    chosen = np.lexsort(columns[::-1])[_GROUP // step - 1 :: _GROUP // step]
+    return list(zip(*(column[chosen].tolist() for column in columns), strict=True))
 
 
 def _refuse_duplicates(table: Table) -> None:
@@ -146,13 +150,30 @@ def _refuse_duplicates(table: Table) -> None:
         )
 
 
+def in_groups(tables: Iterable[Table]) -> Iterator[Table]:
+    """Yield the rows of tables, one after the other, in tables of `_GROUP` rows, the last of what is left."""
+    pending: Table = {}
+    full = 0
+    for table in tables:
+        pending = {name: np.concatenate([pending[name], table[name]]) for name in table} if pending else table
+        while len(pending["run"]) >= _GROUP:
+            yield {name: values[:_GROUP] for name, values in pending.items()}
+            pending = {name: values[_GROUP:] for name, values in pending.items()}
+            full += 1
+    if pending and (len(pending["run"]) or not full):
+        yield pending
+
+
 def write_table(tables: Iterable[Table], path: Path) -> int:
-    """Write tables of the same columns one after the other to one Parquet file; return the number of rows."""
+    """Write tables of the same columns one after the other to one Parquet file; return the number of rows.
+
+    The bytes do not depend on how the rows are divided among the tables: the row groups have `_GROUP` rows.
+    """
     rows = 0
     writer: pq.ParquetWriter | None = None
     with atomic_path(path) as temporary:
         try:
-            for table in tables:
+            for table in in_groups(tables):
                 arrow = pa.table(table)
                 if writer is None:
                     writer = pq.ParquetWriter(

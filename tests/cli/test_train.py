@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from learned import toy_columns, write
 from zmumu_hybrid.cli.main import app
-from zmumu_hybrid.errors import ConfigurationError, ZmumuError
+from zmumu_hybrid.errors import ZmumuError
 from zmumu_hybrid.learn.measures import METRICS
 from zmumu_hybrid.learn.settings import configure
 
@@ -64,7 +64,7 @@ def test_a_file_sets_what_options_do_not(tmp_path: Path) -> None:
 def test_bad_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "small.toml"
     file.write_text(text)
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ZmumuError, match=message):
         configure("pfn", file=file)
 
 
@@ -72,11 +72,11 @@ def test_bad_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     ("arguments", "message"),
     [
         (["--members", "0"], "members must be an integer of at least 1"),
-        (["--learning-rate", "-1"], "learning_rate must be a positive number"),
+        (["--learning-rate", "-1"], "learning_rate must be a finite number above 0"),
         (["--pooling", "sum"], "pooling must be one of"),
         (["--sampling", "all"], "sampling must be one of"),
         (["--batch-size", "5000"], "too few for a batch of 5000"),
-        (["--fraction", "0"], "fraction must lie in"),
+        (["--fraction", "0"], "fraction must be a finite number above 0 and at most 1"),
     ],
 )
 def test_bad_options_are_refused(table: Path, tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -66,9 +66,7 @@ def test_no_step_is_there_twice_after_an_interruption(data: Path, tmp_path: Path
 
 def test_without_tensorboard_nothing_is_begun(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr(
-        "zmumu_hybrid.learn.tensorboard.find_spec", lambda name: None if name == "tensorboard" else find(name)
-    )
+    monkeypatch.setattr("zmumu_hybrid.extras.find_spec", lambda name: None if name == "tensorboard" else find(name))
     with pytest.raises(MissingDependencyError, match=r"pip install 'zmumu-hybrid\[tensorboard\]'"):
         train(SMALL, data, tmp_path / "run", replace(QUICK, epochs=1), tensorboard=True)
     assert not (tmp_path / "run").exists()

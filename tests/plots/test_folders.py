@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from zmumu_hybrid import histograms as stored
 from zmumu_hybrid.errors import InputError, MissingInputError
 from zmumu_hybrid.learn.configuration import TrainingConfig
+from zmumu_hybrid.learn.measures import read_metrics
 from zmumu_hybrid.learn.presets import preset
-from zmumu_hybrid.plots.folders import draw_folder, read_metrics
+from zmumu_hybrid.plots.folders import draw_folder
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_folder_that_cannot_be_drawn_is_refused(histograms, tmp_path):
 
 def test_metrics_that_are_not_parquet_are_refused(tmp_path):
     (tmp_path / "metrics.parquet").write_text("member,epoch,auc")
-    with pytest.raises(InputError, match=r"metrics.parquet: not a Parquet file"):
+    with pytest.raises(InputError, match=r"metrics.parquet: not a whole Parquet file"):
         read_metrics(tmp_path / "metrics.parquet")
 
 

@@ -20,6 +20,7 @@ from zmumu_hybrid.errors import InputError, MissingDependencyError, ModelError
 from zmumu_hybrid.files import sha256
 from zmumu_hybrid.learn import ranges
 from zmumu_hybrid.learn.configuration import ModelConfig
+from zmumu_hybrid.learn.measures import read_metrics
 
 if TYPE_CHECKING:
     from zmumu_hybrid.learn.ensemble import Ensemble
@@ -90,12 +91,10 @@ def _measure(ensemble: Ensemble, data: str | os.PathLike[str]) -> dict[str, Any]
 
 def _metrics(run: Path) -> dict[str, Any]:
     """Return the metrics of each member after its last epoch, summarised."""
-    import pyarrow.parquet as pq
-
     path = run / "metrics.parquet"
     if not path.exists():
         return {}
-    table = pq.read_table(path).to_pydict()
+    table = {name: values.tolist() for name, values in read_metrics(path).items()}
     last: dict[int, int] = {}
     for row, (member, epoch) in enumerate(zip(table["member"], table["epoch"], strict=True)):
         if member not in last or epoch > table["epoch"][last[member]]:

@@ -20,7 +20,7 @@ from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, ModelErr
 from zmumu_hybrid.files import atomic_path, make_directory
 from zmumu_hybrid.learn import ranges
 from zmumu_hybrid.pairs import IDENTITY, PairOrder, PairSelection
-from zmumu_hybrid.parts import merge_parts
+from zmumu_hybrid.parts import in_groups, merge_parts
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
 from zmumu_hybrid.sources import open_sources
 
@@ -235,7 +235,7 @@ def _write(tables: Iterator[Table], path: Path) -> int:
     rows = 0
     with atomic_path(path) as temporary, uproot.recreate(temporary) as file:
         tree = file.mktree(TREE, dict(COLUMNS))
-        for table in tables:
+        for table in in_groups(tables):
             tree.extend({name: table[name] for name in COLUMNS})
             rows += len(table["run"])
     return rows

@@ -23,9 +23,7 @@ def export(
 ) -> None:
     """Export a trained ensemble to ONNX, checked against torch, with its model card."""
     from zmumu_hybrid.apply import export as export_model
-    from zmumu_hybrid.training.settings import require_torch
 
-    require_torch()
     model, card = export_model(run, output, data)
     typer.echo(f"{model}, {card}")
 

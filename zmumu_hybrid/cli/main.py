@@ -26,6 +26,7 @@ from zmumu_hybrid.cli import (
 )
 from zmumu_hybrid.cli.options import ManyValues
 from zmumu_hybrid.errors import ZmumuError
+from zmumu_hybrid.extras import explained
 
 __all__ = ["app", "main"]
 
@@ -41,6 +42,8 @@ class Commands(TyperGroup):
         """Invoke the command that was asked for."""
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            raise explained(error) from error
         except KeyboardInterrupt as stopped:
             how, number = ("terminated", 143) if isinstance(stopped, Terminated) else ("interrupted", 130)
             typer.echo(f"zmumu: {how}; what was finished is kept, run the same command to go on", err=True)

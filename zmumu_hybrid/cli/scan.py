@@ -62,14 +62,13 @@ def scan(
     """Scan batch size, learning rate, weight decay and latent width; the same command goes on where it was ended."""
     from rich.console import Console
 
-    from zmumu_hybrid.training.scan.ledger import require_optuna
-    from zmumu_hybrid.training.settings import configure, require_torch
+    from zmumu_hybrid.extras import require
+    from zmumu_hybrid.training.settings import configure
 
-    require_torch()
-    require_optuna()
+    require("torch", "safetensors", "optuna")
+    from zmumu_hybrid.plots.hyperparameters import draw
     from zmumu_hybrid.training.scan.scan import ScanConfig
     from zmumu_hybrid.training.scan.scan import scan as run_scan
-    from zmumu_hybrid.plots.hyperparameters import draw
 
     given = {"members": members, "epochs": epochs, "fraction": fraction, "precision": precision, "device": device}
     described, training = configure(model, preset, given | {"seed": seed})

@@ -45,8 +45,8 @@ def train(
     ] = False,
 ) -> None:
     """Train an ensemble; the same command goes on where it was interrupted."""
-    from zmumu_hybrid.training.settings import configure
     from zmumu_hybrid.training.run import train as train_ensemble
+    from zmumu_hybrid.training.settings import configure
 
     given = {
         "members": members,

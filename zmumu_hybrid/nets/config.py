@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, ClassVar, TypeVar
 
 from zmumu_hybrid.errors import ConfigurationError
@@ -14,6 +15,7 @@ from zmumu_hybrid.nets.names import (
     PAIR_INVARIANTS,
     check_name,
 )
+from zmumu_hybrid.values import require_count
 
 __all__ = [
     "CONFIGS",
@@ -28,17 +30,17 @@ __all__ = [
     "PairMap",
     "choose",
     "from_dict",
-    "is_count",
     "network_config",
 ]
 
 POOLINGS = ("weighted-sum", "weighted-concatenation", "concatenation-with-weight", "concatenation-with-pt")
 """How latents are joined (paper, Eq. 1 and Appendix C)."""
 
-MAX_WIDTH = 2**16
-"""Bound on widths, particles and classes, which keeps a typing error from taking all memory."""
+MAX_WIDTH, MAX_PARTICLES, MAX_PARAMETERS = 2**16, 1024, 10**8
+"""Bounds that keep a typing error from taking all memory."""
 
 Widths = tuple[int, ...]
+Stacks = dict[str, Widths]
 Config = TypeVar("Config")
 
 
@@ -48,20 +50,10 @@ def choose(owner: str, field: str, value: object, allowed: tuple[str, ...]) -> N
         raise ConfigurationError(f"{owner}: {field} must be one of {', '.join(allowed)}, not {value!r}")
 
 
-def is_count(value: object, low: int = 1, high: int = MAX_WIDTH) -> bool:
-    """Return whether the value is an integer from `low` to `high`."""
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def _check_count(field: str, value: object, low: int = 1) -> None:
-    if not is_count(value, low):
-        raise ConfigurationError(f"model: {field} must be an integer from {low} to {MAX_WIDTH:,}, not {value!r}")
-
-
 def _widths(field: str, value: object) -> Widths:
-    if not isinstance(value, (list, tuple)) or not all(is_count(width) for width in value):
-        raise ConfigurationError(f"model: {field} must be a list of widths from 1 to {MAX_WIDTH:,}, not {value!r}")
-    return tuple(value)
+    if not isinstance(value, (list, tuple)) or len(value) > 100:
+        raise ConfigurationError(f"model: {field} must be a list of at most 100 widths, not {value!r:.80}")
+    return tuple(require_count(f"model: a width of {field}", width, 1, MAX_WIDTH) for width in value)
 
 
 def _names(field: str, value: object) -> tuple[str, ...]:
@@ -90,8 +82,8 @@ class EventShape:
 
     def __post_init__(self) -> None:
         """Refuse what is no event."""
-        _check_count("events.particles", self.particles)
-        _check_count("events.scalars", self.scalars, 0)
+        require_count("model: events.particles", self.particles, 1, MAX_PARTICLES)
+        require_count("model: events.scalars", self.scalars, 0, MAX_WIDTH)
         if not isinstance(self.masked, bool):
             raise ConfigurationError(f"model: events.masked must be true or false, not {self.masked!r}")
 
@@ -122,7 +114,7 @@ class PairMap:
         if not self.names:
             raise ConfigurationError("model: invariants.pairs.names is empty: the map of pairs has nothing to read")
         object.__setattr__(self, "widths", _widths("invariants.pairs.widths", self.widths))
-        _check_count("invariants.pairs.latent", self.latent)
+        require_count("model: invariants.pairs.latent", self.latent, 1, MAX_WIDTH)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -201,6 +193,18 @@ class PFNConfig:
     def __post_init__(self) -> None:
         """Refuse what makes no network; lists become tuples."""
         _check(self)
+        _check_size(self)
+
+    @property
+    def stacks(self) -> Stacks:
+        """The widths of each MLP from input to output, by name."""
+        latent, classes = self.latent, self.classes
+        return {"particle_map": _particle_widths(self), "classifier": (latent, *self.classifier, classes)}
+
+    @property
+    def hidden_neurons(self) -> int:
+        """Number of hidden neurons over all MLPs, as the paper counts them (Appendix B)."""
+        return sum(sum(widths[1:-1]) for widths in self.stacks.values())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -230,6 +234,17 @@ class InvariantNetworkConfig:
     def __post_init__(self) -> None:
         """Refuse what makes no network; lists become tuples."""
         _check(self)
+        _check_size(self)
+
+    @property
+    def stacks(self) -> Stacks:
+        """The widths of each MLP from input to output, by name."""
+        return {**_pair_widths(self), "classifier": (self.invariants.width, *self.classifier, self.classes)}
+
+    @property
+    def hidden_neurons(self) -> int:
+        """Number of hidden neurons over all MLPs, as the paper counts them (Appendix B)."""
+        return sum(sum(widths[1:-1]) for widths in self.stacks.values())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -285,14 +300,38 @@ class HybridConfig:
         object.__setattr__(self, "context", _names("context", self.context))
         for name in self.context:
             _check_named(name, self.events, invariant=False)
-        _check_count("given_context", self.given_context, 0)
+        require_count("model: given_context", self.given_context, 0, MAX_WIDTH)
         if bool(self.context) == bool(self.given_context):
             raise ConfigurationError("model: either context names variables or given_context says how many are given")
+        _check_size(self)
 
     @property
     def context_width(self) -> int:
         """How many context variables there are."""
         return len(self.context) or self.given_context
+
+    @property
+    def stacks(self) -> Stacks:
+        """The widths of each MLP from input to output, by name."""
+        pooled = {
+            "weighted-sum": self.latent,
+            "weighted-concatenation": 2 * self.latent,
+            "concatenation-with-weight": 2 * self.latent + 1,
+            "concatenation-with-pt": 2 * self.latent + self.context_width,
+        }[self.pooling]
+        gate = {} if self.pooling == "concatenation-with-pt" else {"gate": (self.context_width, *self.gate, 2)}
+        return {
+            "particle_map": _particle_widths(self),
+            **_pair_widths(self),
+            "invariant_map": (self.invariants.width, *self.invariant_map, self.latent),
+            **gate,
+            "classifier": (pooled, *self.classifier, self.classes),
+        }
+
+    @property
+    def hidden_neurons(self) -> int:
+        """Number of hidden neurons over all MLPs, as the paper counts them (Appendix B)."""
+        return sum(sum(widths[1:-1]) for widths in self.stacks.values())
 
 
 NetworkConfig = PFNConfig | InvariantNetworkConfig | HybridConfig
@@ -305,6 +344,24 @@ CONFIGS: dict[str, type[NetworkConfig]] = {
 """The descriptions by the name of the network."""
 
 MODELS = tuple(CONFIGS)
+
+
+def _particle_widths(config: PFNConfig | HybridConfig) -> Widths:
+    width = len(config.particle_features) or 4
+    return (width + config.events.scalars, *config.particle_map, config.latent)
+
+
+def _pair_widths(config: InvariantNetworkConfig | HybridConfig) -> Stacks:
+    pairs = config.invariants.pairs
+    if pairs is None:
+        return {}
+    return {"pair_map": (len(pairs.names) + 2 * config.events.scalars, *pairs.widths, pairs.latent)}
+
+
+def _check_size(config: NetworkConfig) -> None:
+    count = sum((before + 1) * after for widths in config.stacks.values() for before, after in pairwise(widths))
+    if count > MAX_PARAMETERS:
+        raise ConfigurationError(f"model: these widths make {count:,} parameters, more than {MAX_PARAMETERS:,}")
 
 
 def _check_named(name: str, events: EventShape, *, invariant: bool) -> None:
@@ -323,7 +380,7 @@ def _check(config: Any) -> None:
     for field in fields & {"particle_map", "invariant_map", "gate", "classifier"}:
         object.__setattr__(config, field, _widths(field, getattr(config, field)))
     for field in fields & {"latent", "classes"}:
-        _check_count(field, getattr(config, field))
+        require_count(f"model: {field}", getattr(config, field), 1, MAX_WIDTH)
     choose("model", "normalisation", config.normalisation, ("batch", "none"))
     if not isinstance(config.standardised, bool):
         raise ConfigurationError(f"model: standardised must be true or false, not {config.standardised!r}")

@@ -89,12 +89,12 @@ class ParticleNetwork(nn.Module):
     @property
     def stacks(self) -> dict[str, tuple[int, ...]]:
         """The widths of each MLP from input to output, by name."""
-        raise NotImplementedError
+        return self.config.stacks  # type: ignore[no-any-return]
 
     @property
     def hidden_neurons(self) -> int:
         """Number of hidden neurons over all MLPs, as the paper counts them (Appendix B)."""
-        return sum(sum(widths[1:-1]) for widths in self.stacks.values())
+        return self.config.hidden_neurons  # type: ignore[no-any-return]
 
     def standardise(self, features: Features) -> None:
         """Take the standardisation of the inputs from the features of the training events, where there is one."""
@@ -248,13 +248,10 @@ def _context(config: HybridConfig, p4: Tensor, context: Tensor | None) -> Tensor
 class _SymmetricInput(nn.Module):
     """The invariants of the event, with the sum over its pairs of a map of theirs."""
 
-    def __init__(self, invariants: Invariants, normalisation: str, scalars: int) -> None:
+    def __init__(self, config: InvariantNetworkConfig | HybridConfig) -> None:
         super().__init__()
-        pairs = invariants.pairs
-        self.pair_map = None
-        if pairs:
-            width = len(pairs.names) + 2 * scalars
-            self.pair_map = SetMap((width, *pairs.widths, pairs.latent), normalisation)
+        widths = config.stacks.get("pair_map")
+        self.pair_map = SetMap(widths, config.normalisation) if widths else None
 
     def forward(self, invariants: Tensor, pairs: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         if self.pair_map is None or pairs is None:
@@ -268,24 +265,12 @@ class _SymmetricInput(nn.Module):
 class _SymmetricSubnet(_SymmetricInput):
     """The same, through an MLP: the symmetric latent."""
 
-    def __init__(self, invariants: Invariants, normalisation: str, scalars: int, widths: tuple[int, ...]) -> None:
-        super().__init__(invariants, normalisation, scalars)
-        self.map = mlp((invariants.width, *widths), normalisation)
+    def __init__(self, config: HybridConfig) -> None:
+        super().__init__(config)
+        self.map = mlp(config.stacks["invariant_map"], config.normalisation)
 
     def forward(self, invariants: Tensor, pairs: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         return self.map(super().forward(invariants, pairs, mask))  # type: ignore[no-any-return]
-
-
-def _particle_widths(config: PFNConfig | HybridConfig) -> tuple[int, ...]:
-    width = len(config.particle_features) or 4
-    return (width + config.events.scalars, *config.particle_map, config.latent)
-
-
-def _pair_widths(config: InvariantNetworkConfig | HybridConfig) -> dict[str, tuple[int, ...]]:
-    pairs = config.invariants.pairs
-    if pairs is None:
-        return {}
-    return {"pair_map": (len(pairs.names) + 2 * config.events.scalars, *pairs.widths, pairs.latent)}
 
 
 def _elements(config: PFNConfig | HybridConfig) -> int | None:
@@ -312,18 +297,10 @@ class PFN(ParticleNetwork):
 
     def __init__(self, config: PFNConfig | None = None, **fields: Any) -> None:
         config = config or PFNConfig(**fields)
-        super().__init__(config, {"particles": _particle_widths(config)[0]})
-        self.particle_map = SetMap(_particle_widths(config), config.normalisation, _elements(config))
-        self.classifier = mlp((config.latent, *config.classifier, config.classes), config.normalisation)
-
-    @property
-    def stacks(self) -> dict[str, tuple[int, ...]]:
-        """The widths of "particle_map" and "classifier"."""
-        config = self.config
-        return {
-            "particle_map": _particle_widths(config),
-            "classifier": (config.latent, *config.classifier, config.classes),
-        }
+        stacks = config.stacks
+        super().__init__(config, {"particles": stacks["particle_map"][0]})
+        self.particle_map = SetMap(stacks["particle_map"], config.normalisation, _elements(config))
+        self.classifier = mlp(stacks["classifier"], config.normalisation)
 
     def classify(self, features: Features) -> Tensor:
         """Return the logits, see `ParticleNetwork.classify`."""
@@ -352,15 +329,8 @@ class InvariantNetwork(ParticleNetwork):
     def __init__(self, config: InvariantNetworkConfig | None = None, **fields: Any) -> None:
         config = config or InvariantNetworkConfig(**fields)
         super().__init__(config, {"invariants": config.invariants.width})
-        self.symmetric = _SymmetricInput(config.invariants, config.normalisation, config.events.scalars)
-        self.classifier = mlp((config.invariants.width, *config.classifier, config.classes), config.normalisation)
-
-    @property
-    def stacks(self) -> dict[str, tuple[int, ...]]:
-        """The widths of "classifier", and of "pair_map" if there is one."""
-        config = self.config
-        widths = (config.invariants.width, *config.classifier, config.classes)
-        return {**_pair_widths(config), "classifier": widths}
+        self.symmetric = _SymmetricInput(config)
+        self.classifier = mlp(config.stacks["classifier"], config.normalisation)
 
     def classify(self, features: Features) -> Tensor:
         """Return the logits, see `ParticleNetwork.classify`."""
@@ -395,15 +365,14 @@ class DimuonHybrid(ParticleNetwork):
     def __init__(self, config: HybridConfig | None = None, **fields: Any) -> None:
         config = config or HybridConfig(**fields)
         sources = {
-            "particles": _particle_widths(config)[0],
+            "particles": config.stacks["particle_map"][0],
             "invariants": config.invariants.width,
             "context": config.context_width,
         }
         super().__init__(config, sources)
         stacks, norm = self.stacks, config.normalisation
-        symmetric = _SymmetricSubnet(config.invariants, norm, config.events.scalars, stacks["invariant_map"][1:])
         self.joined = ApproximateSymmetry(
-            [SetMap(stacks["particle_map"], norm, _elements(config)), symmetric],
+            [SetMap(stacks["particle_map"], norm, _elements(config)), _SymmetricSubnet(config)],
             mlp(stacks["gate"], norm) if "gate" in stacks else None,
             mlp(stacks["classifier"], norm),
             config.pooling,
@@ -413,26 +382,6 @@ class DimuonHybrid(ParticleNetwork):
     def enlarged(cls, **fields: Any) -> DimuonHybrid:
         """Return the hybrid of Appendix A, with the PFN's particle map."""
         return cls.preset("enlarged", **fields)  # type: ignore[no-any-return]
-
-    @property
-    def stacks(self) -> dict[str, tuple[int, ...]]:
-        """The widths of "particle_map", "invariant_map", "gate" and "classifier", and of "pair_map" if there is one."""
-        config = self.config
-        latent, context = config.latent, config.context_width
-        pooled = {
-            "weighted-sum": latent,
-            "weighted-concatenation": 2 * latent,
-            "concatenation-with-weight": 2 * latent + 1,
-            "concatenation-with-pt": 2 * latent + context,
-        }[config.pooling]
-        gate = {} if config.pooling == "concatenation-with-pt" else {"gate": (context, *config.gate, 2)}
-        return {
-            "particle_map": _particle_widths(config),
-            **_pair_widths(config),
-            "invariant_map": (config.invariants.width, *config.invariant_map, latent),
-            **gate,
-            "classifier": (pooled, *config.classifier, config.classes),
-        }
 
     def classify(self, features: Features) -> Tensor:
         """Return the logits, see `ParticleNetwork.classify`."""

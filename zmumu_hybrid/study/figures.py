@@ -65,7 +65,6 @@ def draw_all(
     dict
         By figure number: "title", "png" and "pdf", relative to `root`.
     """
-    from zmumu_hybrid.training.ensemble import load_ensemble
     from zmumu_hybrid.plots import (
         architecture,
         data_fraction,
@@ -77,7 +76,8 @@ def draw_all(
         style,
         symmetry_factor,
     )
-    from zmumu_hybrid.plots.folders import read_metrics
+    from zmumu_hybrid.training.ensemble import load_ensemble
+    from zmumu_hybrid.training.measures import read_metrics
 
     filled = histograms.read(root / "study" / "histograms.json")
     lines: dict[str, Any] = {

@@ -112,9 +112,9 @@ def symmetry(root: Path) -> dict[str, Any]:
 def draw_symmetry(root: Path, found: Mapping[str, Any], note: str) -> None:
     """Draw the learned weight and the implied share, a panel for each data set."""
     from zmumu_hybrid import histograms
-    from zmumu_hybrid.training.ensemble import load_ensemble
     from zmumu_hybrid.plots import style, symmetry_factor
     from zmumu_hybrid.study.figures import PT_GRID
+    from zmumu_hybrid.training.ensemble import load_ensemble
 
     pt = histograms.read(root / "study" / "histograms.json")["pt_after"][{"dataset": "signal"}]
     shares = [np.nan if share is None else share for share in found["implied"]]

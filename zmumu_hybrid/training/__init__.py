@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from zmumu_hybrid.errors import MissingDependencyError
+from zmumu_hybrid.extras import explained
 
 if TYPE_CHECKING:
     from zmumu_hybrid.training.config import TrainingConfig
@@ -33,9 +33,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "safetensors"):
-            raise
-        raise MissingDependencyError(f"{error.name} is not installed: pip install 'zmumu-hybrid[train]'") from error
+        raise explained(error) from error
 
 
 def __dir__() -> list[str]:

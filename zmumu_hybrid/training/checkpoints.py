@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import torch
 from torch import Tensor
 
 from zmumu_hybrid.errors import InputError, MissingInputError, ModelError
-from zmumu_hybrid.files import atomic_path, read_json, write_json
+from zmumu_hybrid.files import atomic_path, parse_json, read_json, write_json
+from zmumu_hybrid.values import require_form
 
-__all__ = ["FORMAT", "VERSION", "fingerprint", "load_tensors", "read_config", "save_tensors", "write_config"]
+__all__ = ["FORMAT", "VERSION", "fingerprint", "load_tensors", "plain", "read_config", "save_tensors", "write_config"]
 
 FORMAT = "zmumu-hybrid ensemble"
 VERSION = 2
@@ -54,7 +56,16 @@ def read_config(run: Path) -> dict[str, Any]:
         raise ModelError(
             f"{path}: is of version {config.get('version')!r}, this release reads version {VERSION}: train again"
         )
-    return config
+    data = {"sha256": (None, str), "task": (None, str), "scalars": (None, [str])}
+    try:
+        return dict(require_form(config, {"network": dict, "training": dict, "data": data}, str(path)))
+    except InputError as error:
+        raise ModelError(f"{error}: not the description of an ensemble") from error
+
+
+def plain(rows: Iterable[Mapping[str, float]]) -> list[dict[str, float | None]]:
+    """Return metrics as JSON holds them: null where a number is not finite."""
+    return [{name: value if math.isfinite(value) else None for name, value in row.items()} for row in rows]
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> str:
@@ -71,13 +82,22 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     from safetensors.torch import save_file
 
     whole = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    described = json.dumps({"checksum": _checksum(whole), **metadata})
+    described = json.dumps({"checksum": _checksum(whole), **metadata}, allow_nan=False)
     with atomic_path(path) as temporary:
         save_file(whole, temporary, {"zmumu-hybrid": described})
 
 
-def load_tensors(path: Path, expected: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_tensors(
+    path: Path, expected: str, form: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read tensors and metadata written by `save_tensors` for the fingerprint `expected`.
+
+    Parameters
+    ----------
+    path : Path
+    expected : str
+    form : mapping, optional
+        What else is needed of the metadata; see `zmumu_hybrid.values.require_form`.
 
     Raises
     ------
@@ -88,7 +108,8 @@ def load_tensors(path: Path, expected: str) -> tuple[dict[str, Tensor], dict[str
 
     try:
         with safe_open(path, "pt") as file:
-            metadata = json.loads((file.metadata() or {})["zmumu-hybrid"])
+            metadata = parse_json((file.metadata() or {})["zmumu-hybrid"], "its metadata")
+            require_form(metadata, {"fingerprint": str, "checksum": str, **(form or {})}, "its metadata")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         found, checksum = metadata["fingerprint"], metadata["checksum"]
     except FileNotFoundError:

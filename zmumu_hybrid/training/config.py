@@ -6,7 +6,8 @@ import dataclasses
 import math
 
 from zmumu_hybrid.errors import ConfigurationError
-from zmumu_hybrid.nets.config import choose, is_count
+from zmumu_hybrid.nets.config import choose
+from zmumu_hybrid.values import require_count, require_number, require_seed
 
 __all__ = ["COPIES", "SCHEDULES", "TrainingConfig"]
 
@@ -14,10 +15,6 @@ COPIES = ("none", "boosted-truth", "boosted-measurement")
 SCHEDULES = ("constant", "one-cycle")
 RISE = 0.3
 """Part of a one-cycle training in which the learning rate rises."""
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,26 +74,20 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be trained with."""
-        bounds = (("members", 1, 10_000), ("epochs", 1, 10**7), ("batch_size", 2, 2**24), ("seed", 0, 2**63 - 1))
-        for field, low, high in bounds:
-            if not is_count(getattr(self, field), low, high):
-                raise ConfigurationError(
-                    f"training: {field} must be an integer from {low:,} to {high:,}, not {getattr(self, field)!r}"
-                )
-        rate = self.learning_rate
-        if rate is not None and not (_is_number(rate) and rate > 0):
-            raise ConfigurationError(f"training: learning_rate must be a positive number, not {rate!r}")
-        if not (_is_number(self.weight_decay) and self.weight_decay >= 0):
-            raise ConfigurationError(f"training: weight_decay must be zero or positive, not {self.weight_decay!r}")
-        if not (_is_number(self.fraction) and 0 < self.fraction <= 1):
-            raise ConfigurationError(f"training: fraction must lie in 0 < fraction <= 1, not {self.fraction!r}")
+        counts = {"members": (1, 10_000), "epochs": (1, 10**6), "batch_size": (2, 10**8)}
+        for field, bounds in counts.items():
+            require_count(f"training: {field}", getattr(self, field), *bounds)
+        require_seed(self.seed, "training: seed")
+        if self.learning_rate is not None:
+            require_number("training: learning_rate", self.learning_rate, above=0)
+        require_number("training: weight_decay", self.weight_decay, 0)
+        require_number("training: fraction", self.fraction, above=0, maximum=1)
         choose("training", "sampling", self.sampling, ("weighted", "shuffle"))
         choose("training", "precision", self.precision, ("float32", "bfloat16"))
         choose("training", "device", self.device, ("cpu", "cuda"))
         choose("training", "schedule", self.schedule, SCHEDULES)
-        clip = self.gradient_clip
-        if clip is not None and not (_is_number(clip) and clip > 0):
-            raise ConfigurationError(f"training: gradient_clip must be a positive number, not {clip!r}")
+        if self.gradient_clip is not None:
+            require_number("training: gradient_clip", self.gradient_clip, above=0)
         choose("training", "copies", self.copies, COPIES)
         if self.resmear and self.copies != "none":
             raise ConfigurationError("training: resmear and copies exclude each other")

@@ -19,6 +19,7 @@ from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
 from zmumu_hybrid.files import make_directory, read_json, write_json
 from zmumu_hybrid.nets.config import NetworkConfig, from_dict, network_config
 from zmumu_hybrid.nets.dimuon import build
+from zmumu_hybrid.training import ranges
 from zmumu_hybrid.training.checkpoints import fingerprint, load_tensors, read_config, save_tensors, write_config
 from zmumu_hybrid.training.config import TrainingConfig
 from zmumu_hybrid.training.inference import logits_of, prepare
@@ -47,13 +48,13 @@ class Ensemble(Sequence[nn.Module]):
         training: TrainingConfig | None = None,
         data: dict[str, Any] | None = None,
         stopped: Sequence[int] = (),
-        ranges: dict[str, dict[str, Any]] | None = None,
+        limits: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         self.modules = [module.eval() for module in modules]
         self.training = training or TrainingConfig(members=len(modules) + len(stopped))
         self.data = data or {}
         self.stopped = list(stopped)
-        self.ranges = ranges or {}
+        self.ranges = limits or {}
 
     def __len__(self) -> int:
         """Return the number of members, M."""
@@ -230,18 +231,26 @@ def load_ensemble(run: str | os.PathLike[str], network: Callable[[], nn.Module] 
             f"{run}: holds networks of the class {described['network']['class']}: give load_ensemble the function that "
             "makes one, as a run is never executed"
         )
-    tensors, known = load_tensors(run / "members.safetensors", expected)
-    stopped = known.get("stopped", [])
-    if not isinstance(stopped, list) or not all(type(member) is int for member in stopped):
-        raise ModelError(f"{run / 'members.safetensors'}: stopped is {stopped!r}, not a list of members: train again")
+    path = run / "members.safetensors"
+    tensors, known = load_tensors(path, expected, {"stopped": (None, [int])})
+    stopped = known.get("stopped") or []
+    kept = [member for member in range(training.members) if member not in stopped]
+    if not kept or not set(stopped) <= set(range(training.members)):
+        raise ModelError(
+            f"{path}: its metadata: stopped is {stopped!r:.80}, not some of the members 0 to {training.members - 1}: "
+            "train again"
+        )
     modules = []
-    for member in range(training.members):
-        if member not in stopped:
-            modules.append(network())
-            try:
-                modules[-1].load_state_dict({name: value[member] for name, value in tensors.items()})
-            except (IndexError, RuntimeError) as error:
-                what = " ".join(str(error).split())
-                raise ModelError(f"{run / 'members.safetensors'}: is of another network: {what}") from error
-    ranges = read_json(run / "ranges.json") if (run / "ranges.json").exists() else {}
-    return Ensemble(modules, training, described["data"], stopped, ranges)
+    for member in kept:
+        modules.append(network())
+        try:
+            state = {name: value[member] for name, value in tensors.items()}
+            modules[-1].load_state_dict(state)
+        except (IndexError, RuntimeError) as error:
+            raise ModelError(f"{path}: is of another network: {' '.join(str(error).split())}") from error
+        for name, value in state.items():
+            if not value.isfinite().all():
+                raise ModelError(f"{path}: a number of {name} is not finite: train again")
+    limits = run / "ranges.json"
+    known_ranges = ranges.require_limits(read_json(limits), str(limits)) if limits.exists() else {}
+    return Ensemble(modules, training, described["data"], stopped, known_ranges)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.files import require_file
 from zmumu_hybrid.metrics import auc_with_uncertainty
 from zmumu_hybrid.training.data import TrainingTable
 
-__all__ = ["METRICS", "SLICES", "measure"]
+__all__ = ["METRICS", "SLICES", "measure", "read_metrics"]
 
 SLICES = {"below30": (0.0, 30.0), "30to40": (30.0, 40.0), "above40": (40.0, np.inf)}
 """Slices of the pT of the mu+ (GeV), as in Fig. 2 of the paper."""
@@ -75,3 +78,31 @@ def rejection(scores: NDArray[Any], label: NDArray[Any], weight: NDArray[Any], e
     cut = scores[signal][order][np.searchsorted(passed, efficiency * passed[-1])]
     kept = float(weight[background & (scores >= cut)].sum())
     return float(weight[background].sum()) / kept if kept > 0 else float("nan")
+
+
+def read_metrics(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """Read a `metrics.parquet` as columns by name, one row per member and epoch.
+
+    Raises
+    ------
+    MissingInputError, InputError
+        If it does not exist, is not whole Parquet, or has not a row of numbers for each member and epoch.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = require_file(path)
+    try:
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        found = {name: table.column(name).to_numpy() for name in table.column_names}
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError(f"{path}: not a whole Parquet file: {str(error).splitlines()[0]}; train again") from error
+    for name in ("member", "epoch", "auc"):
+        if name not in found:
+            raise InputError(f"{path}: has no column {name}: not the metrics of `zmumu train`")
+    for name, values in found.items():
+        good = values.dtype.kind in "iuf" and len(values) and not table.column(name).null_count
+        if not good or (name in ("member", "epoch") and (values % 1 != 0).any()):
+            wanted = "whole numbers" if name in ("member", "epoch") else "numbers"
+            raise InputError(f"{path}: column {name} does not hold {wanted} in all of its rows: train again")
+    return found

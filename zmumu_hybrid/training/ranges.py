@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["QUANTILES", "Counts", "compare", "describe", "warnings_of"]
+from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.values import require_form
+
+__all__ = ["QUANTILES", "Counts", "compare", "describe", "require_limits", "warnings_of"]
 
 Floats = NDArray[np.float64]
 Counts = dict[str, dict[str, Any]]
@@ -38,6 +41,15 @@ def describe(values: Mapping[str, Floats]) -> dict[str, dict[str, Any]]:
                 "quantiles": {f"{level:g}": value for level, value in zip(QUANTILES, quantiles, strict=True)},
             }
     return described
+
+
+def require_limits(limits: Any, where: str) -> dict[str, dict[str, Any]]:
+    """Return ranges that were read from a file; `InputError`, naming `where`, if they are not as from `describe`."""
+    require_form(limits, {...: {"values": int, "low": float, "high": float, "quantiles": {...: float}}}, where)
+    for name, limit in limits.items():
+        if not (limit["values"] > 0 and limit["low"] <= limit["high"]):
+            raise InputError(f"{where}: {name}: values must be above 0, and low not above high: {limit!r:.80}")
+    return dict(limits)
 
 
 def _there(values: NDArray[Any]) -> Floats:

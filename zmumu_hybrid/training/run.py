@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import MISSING, asdict, dataclass, fields
 from functools import lru_cache, partial
@@ -20,6 +20,7 @@ from torch import nn
 
 from zmumu_hybrid import provenance
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
+from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import atomic_path, make_directory, sha256, write_json
 from zmumu_hybrid.nets.config import NetworkConfig
 from zmumu_hybrid.nets.dimuon import build, kinematics_of
@@ -32,14 +33,21 @@ from zmumu_hybrid.training.data import TrainingTable, load, table_path
 from zmumu_hybrid.training.display import live_members
 from zmumu_hybrid.training.ensemble import Ensemble, describe_network, load_ensemble, stack_states
 from zmumu_hybrid.training.inference import Inputs, named_inputs, prepare
-from zmumu_hybrid.training.measures import METRICS
+from zmumu_hybrid.training.measures import METRICS, read_metrics
 from zmumu_hybrid.training.resmearing import FreshSmearing
-from zmumu_hybrid.training.tensorboard import event_log, require_tensorboard, write_events
+from zmumu_hybrid.training.tensorboard import event_log, write_events
 from zmumu_hybrid.training.trainer import Member, Row, check_module, make_member, train_members
+from zmumu_hybrid.values import require_count
 
-__all__ = ["Network", "RunSummary", "read_metrics", "train"]
+__all__ = ["Network", "RunSummary", "read_rows", "require_resources", "train"]
 
 Network = str | NetworkConfig | Callable[[], nn.Module]
+
+FINAL = dict.fromkeys(("member", "epoch"), float)
+"""What is needed of the metrics of a member after its last epoch."""
+
+MAX_STATE = 10**9
+"""Parameters of all members, more than any machine can train."""
 
 EVENTS = "tensorboard"
 """The folder of a run for TensorBoard."""
@@ -139,9 +147,10 @@ def train(
     True
     """
     if tensorboard:
-        require_tensorboard()
+        require("tensorboard")
+    if threads is not None:
+        require_count("threads", threads, 1, 4096)
     make, training = _resolve(network, training)
-    _check_device(training)
     if output is None:
         with tempfile.TemporaryDirectory(prefix="zmumu-") as folder:
             return train(
@@ -151,12 +160,13 @@ def train(
     started = time.perf_counter()
     run = Path(output)
     first = make_member(make, training.seed, 0)
+    require_resources(sum(values.numel() for values in first.parameters()), training)
     config = _describe(run, first, training, data)
     key = fingerprint(config)
     if (run / "members.safetensors").exists():
-        _, known = load_tensors(run / "members.safetensors", key)
+        _, known = load_tensors(run / "members.safetensors", key, {"final": [FINAL], "stopped": [int]})
         if tensorboard:
-            write_events(run / EVENTS, read_metrics(run))
+            write_events(run / EVENTS, read_rows(run))
         ensemble = load_ensemble(run, make)
         return RunSummary(run, ensemble, known["final"], known["stopped"], time.perf_counter() - started, repeated=True)
     table, held_out, fresh = _events(data, held_out, training)
@@ -206,18 +216,22 @@ def _resolve(network: Network, training: TrainingConfig | None) -> tuple[Callabl
     return network, training or TrainingConfig()
 
 
-def _check_device(training: TrainingConfig) -> None:
-    """Refuse a device that is not there, and a precision that this machine would emulate.
+def require_resources(parameters: int, training: TrainingConfig) -> None:
+    """Refuse an ensemble that is too large, a device that is not there, and a precision that would be emulated.
 
     Raises
     ------
     ConfigurationError
     """
+    if training.members * parameters > MAX_STATE:
+        raise ConfigurationError(
+            f"{training.members:,} members of {parameters:,} parameters: more than {MAX_STATE:,} in all"
+        )
     if training.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigurationError("device cuda: PyTorch sees no GPU here: train with device cpu")
+        raise ConfigurationError("device 'cuda': torch finds no GPU that it can use here: take the device 'cpu'")
     fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     if training.device == "cpu" and training.precision == "bfloat16" and not fast:
-        raise ConfigurationError("precision bfloat16: this processor has no bfloat16, float32 is faster: take float32")
+        raise ConfigurationError("precision 'bfloat16': this processor has no bfloat16 and emulates it: take 'float32'")
 
 
 def _prepared(module: nn.Module, table: TrainingTable) -> Inputs:
@@ -268,12 +282,10 @@ def _events(
     return table, held_out, fresh
 
 
-def read_metrics(run: Path) -> list[Row]:
-    """Return the metrics of every member and epoch of a finished training."""
-    import pyarrow.parquet as pq
-
-    rows: list[Row] = pq.read_table(run / "metrics.parquet").to_pylist()
-    return rows
+def read_rows(run: Path) -> list[Row]:
+    """Return the metrics of every member and epoch of a finished training; errors as `measures.read_metrics`."""
+    table = read_metrics(run / "metrics.parquet")
+    return [dict(zip(table, row, strict=True)) for row in zip(*map(list, table.values()), strict=True)]
 
 
 def _describe(
@@ -320,17 +332,10 @@ def _finish(
     columns |= {name: columns[name].astype(np.int64) for name in ("member", "epoch")}
     with atomic_path(run / "metrics.parquet") as temporary:
         pq.write_table(pa.table(columns), temporary)
-    final = [{name: member.rows[-1].get(name) for name in names} for member in members if member.rows]
-    plain = [
-        {name: value if value is None or np.isfinite(value) else None for name, value in row.items()} for row in final
-    ]
+    final = plain({name: member.rows[-1].get(name, np.nan) for name in names} for member in members if member.rows)
     weights = stack_states([member.module.cpu() for member in members])
-    save_tensors(run / "members.safetensors", weights, {"fingerprint": key, "final": plain, "stopped": stopped})
+    save_tensors(run / "members.safetensors", weights, {"fingerprint": key, "final": final, "stopped": stopped})
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
     for left in run.glob(".partial-*"):  # by a kill in the middle of a file
         left.unlink(missing_ok=True)
-    return RunSummary(run, load_ensemble(run, make), plain, stopped, time.perf_counter() - started)
-
-
-def _plain(row: Mapping[str, float | None]) -> dict[str, float | None]:
-    return {name: value if value is not None and np.isfinite(value) else None for name, value in row.items()}
+    return RunSummary(run, load_ensemble(run, make), final, stopped, time.perf_counter() - started)

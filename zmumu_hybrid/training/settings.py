@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from zmumu_hybrid.errors import ConfigurationError, MissingDependencyError
-from zmumu_hybrid.files import require_file
-from zmumu_hybrid.nets.config import from_dict
+from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.extras import require
+from zmumu_hybrid.files import read_toml
+from zmumu_hybrid.nets.config import CONFIGS, NetworkConfig, from_dict
 from zmumu_hybrid.nets.presets import TRAININGS
 from zmumu_hybrid.nets.presets import preset as find_preset
 from zmumu_hybrid.training.config import TrainingConfig
@@ -22,11 +22,7 @@ TABLES = ("model", "training")
 
 def require_torch() -> None:
     """Raise `MissingDependencyError` where torch or safetensors is not installed."""
-    from importlib.util import find_spec
-
-    for name in ("torch", "safetensors"):
-        if find_spec(name) is None:
-            raise MissingDependencyError(f"{name} is not installed: pip install 'zmumu-hybrid[train]'")
+    require("torch", "safetensors")
 
 
 def configure(
@@ -79,10 +75,7 @@ def configure(
 
 
 def _read(file: Path) -> dict[str, dict[str, Any]]:
-    try:
-        tables = tomllib.loads(require_file(file).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file}: not valid TOML: {error}") from error
+    tables = read_toml(file)
     for name, table in tables.items():
         if name not in TABLES or not isinstance(table, dict):
             raise ConfigurationError(f"{file}: unknown key {name!r}; there are the tables [model] and [training]")

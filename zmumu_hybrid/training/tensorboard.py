@@ -9,21 +9,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from zmumu_hybrid.errors import MissingDependencyError
+from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import make_directory
 from zmumu_hybrid.training.trainer import Member, Row
 
-__all__ = ["event_log", "require_tensorboard", "write_events"]
-
-
-def require_tensorboard() -> None:
-    """Raise `MissingDependencyError` where TensorBoard is not installed."""
-    if find_spec("tensorboard") is None:
-        raise MissingDependencyError("tensorboard is not installed: pip install 'zmumu-hybrid[tensorboard]'")
+__all__ = ["event_log", "write_events"]
 
 
 @contextmanager
@@ -49,7 +42,7 @@ def write_events(folder: Path, rows: Iterable[Row]) -> None:
 
 @contextmanager
 def _writer(folder: Path) -> Iterator[Callable[[Row], None]]:
-    require_tensorboard()
+    require("tensorboard")
     from torch.utils.tensorboard import SummaryWriter
 
     shutil.rmtree(folder, ignore_errors=True)

@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from zmumu_hybrid import keys
 from zmumu_hybrid.errors import InputError, ModelError
-from zmumu_hybrid.training.checkpoints import load_tensors, save_tensors
+from zmumu_hybrid.training.checkpoints import load_tensors, plain, save_tensors
 from zmumu_hybrid.training.config import TrainingConfig
 from zmumu_hybrid.training.data import TrainingTable
 from zmumu_hybrid.training.inference import Inputs, forward, logits_of
@@ -186,9 +186,11 @@ class Member:
                 self.optimizer.state[parameter] = moments
 
     def _resume(self) -> None:
-        tensors, known = load_tensors(self.path, self.key)
+        form = {"epoch": int, "rows": [{...: (float, None)}], "stopped": bool}
+        tensors, known = load_tensors(self.path, self.key, form)
         try:
-            self.epoch, self.rows, self.stopped = known["epoch"], known["rows"], known["stopped"]
+            self.epoch, self.stopped = known["epoch"], known["stopped"]
+            self.rows = [{name: np.nan if x is None else x for name, x in row.items()} for row in known["rows"]]
             self.restore(tensors)
         except (KeyError, RuntimeError, TypeError) as error:
             raise ModelError(f"{self.path}: not a checkpoint of this training ({error}): remove it") from error
@@ -216,7 +218,7 @@ class Member:
             if held_out is not None:
                 found |= measure(logits_of(self.module, held_out[0]), held_out[1])
             self.rows.append(found)
-        known = {"fingerprint": self.key, "epoch": self.epoch, "rows": self.rows, "stopped": self.stopped}
+        known = {"fingerprint": self.key, "epoch": self.epoch, "rows": plain(self.rows), "stopped": self.stopped}
         save_tensors(self.path, self.state(), known)
 
     def _take(self, inputs: Inputs, table: TrainingTable, check: Callable[[], None]) -> float:

@@ -11,10 +11,10 @@ import numpy as np
 
 from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.nets.config import NetworkConfig
-from zmumu_hybrid.training.config import TrainingConfig
-from zmumu_hybrid.training.scan.space import Setting, apply
-from zmumu_hybrid.training.run import train
 from zmumu_hybrid.tasks import Crew, Task
+from zmumu_hybrid.training.config import TrainingConfig
+from zmumu_hybrid.training.run import train
+from zmumu_hybrid.training.scan.space import Setting, apply
 
 __all__ = ["compare"]
 

@@ -10,19 +10,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from zmumu_hybrid.errors import ConfigurationError, MissingDependencyError
+from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import make_directory
 from zmumu_hybrid.training.scan.space import AXES, Outcome, State, quiet
 
-__all__ = ["Ledger", "require_optuna"]
-
-
-def require_optuna() -> None:
-    """Raise `MissingDependencyError` where Optuna is not installed."""
-    from importlib.util import find_spec
-
-    if find_spec("optuna") is None:
-        raise MissingDependencyError("optuna is not installed: pip install 'zmumu-hybrid[scan]'")
+__all__ = ["Ledger"]
 
 
 class Ledger:
@@ -52,7 +45,7 @@ class Ledger:
         MissingDependencyError
             If Optuna is not installed.
         """
-        require_optuna()
+        require("optuna")
         import optuna
         from sqlalchemy.exc import SQLAlchemyError
 

@@ -8,6 +8,7 @@ order of their numbers; a trial that was killed is not there and goes on from it
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -20,15 +21,16 @@ from zmumu_hybrid import candidates, keys
 from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.errors import ConfigurationError, ModelError
 from zmumu_hybrid.files import atomic_path, make_directory, read_json, sha256, write_json
-from zmumu_hybrid.training.scan.comparison import compare
 from zmumu_hybrid.nets.config import NetworkConfig
-from zmumu_hybrid.training.config import TrainingConfig
-from zmumu_hybrid.training.scan.ledger import Ledger
-from zmumu_hybrid.training.scan.space import Outcome, Setting, apply, axes_of, nearest, propose, setting_of
-from zmumu_hybrid.training.data import load, table_path
-from zmumu_hybrid.training.scan.trials import Trial, run_trial
 from zmumu_hybrid.provenance import git_revision, versions
 from zmumu_hybrid.tasks import Crew, Task
+from zmumu_hybrid.training.config import TrainingConfig
+from zmumu_hybrid.training.data import load, table_path
+from zmumu_hybrid.training.scan.comparison import compare
+from zmumu_hybrid.training.scan.ledger import Ledger
+from zmumu_hybrid.training.scan.space import Outcome, Setting, apply, axes_of, nearest, propose, setting_of
+from zmumu_hybrid.training.scan.trials import Trial, run_trial
+from zmumu_hybrid.values import require_count, require_number
 
 __all__ = ["ScanConfig", "scan"]
 
@@ -68,10 +70,8 @@ class ScanConfig:
     def __post_init__(self) -> None:
         """Refuse numbers that make no scan."""
         for field in ("trial_members", "trial_epochs", "generation"):
-            if getattr(self, field) < 1:
-                raise ConfigurationError(f"scan: {field} must be at least 1, not {getattr(self, field)}")
-        if not 0 < self.validation < 1:
-            raise ConfigurationError(f"scan: validation must lie between 0 and 1, not {self.validation}")
+            require_count(f"scan: {field}", getattr(self, field), 1, 10**6)
+        require_number("scan: validation", self.validation, above=0, maximum=math.nextafter(1, 0))
 
 
 def scan(
@@ -121,8 +121,7 @@ def scan(
     MissingDependencyError
         If Optuna is not installed.
     """
-    if trials < 1:
-        raise ConfigurationError(f"trials must be at least 1, not {trials}")
+    require_count("trials", trials, 1, 10**6)
     source = table_path(data)
     axes = axes_of(config.model)
     largest = int(max(axes[0].values))

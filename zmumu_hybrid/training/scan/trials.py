@@ -10,9 +10,9 @@ import numpy as np
 
 from zmumu_hybrid.nets.config import NetworkConfig
 from zmumu_hybrid.training.config import TrainingConfig
-from zmumu_hybrid.training.trainer import Member, Row
+from zmumu_hybrid.training.run import read_rows, train
 from zmumu_hybrid.training.scan.space import Axis, Outcome, Setting, State, pruner
-from zmumu_hybrid.training.run import read_metrics, train
+from zmumu_hybrid.training.trainer import Member, Row
 
 __all__ = ["Trial", "run_trial"]
 
@@ -97,7 +97,7 @@ def run_trial(trial: Trial) -> Outcome:
         train(trial.model, trial.data, trial.run, trial.training, threads=trial.threads, watch=follow)
     except _Ended as end:
         return Outcome(trial.setting, end.state, watch.curve)
-    return _complete(trial.setting, read_metrics(trial.run), epochs)
+    return _complete(trial.setting, read_rows(trial.run), epochs)
 
 
 def _complete(setting: Setting, rows: Sequence[Row], epochs: int) -> Outcome:

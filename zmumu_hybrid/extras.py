@@ -1,0 +1,56 @@
+"""The optional libraries, each with the extra of the package that installs it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from zmumu_hybrid.errors import MissingDependencyError
+
+__all__ = ["explained", "require"]
+
+_EXTRAS = {
+    "dask": "dask",
+    "dask_jobqueue": "dask",
+    "distributed": "dask",
+    "iminuit": "analysis",
+    "lgatr": "rivals",
+    "onnx": "apply",
+    "onnxruntime": "apply",
+    "optuna": "scan",
+    "pelican": "rivals",
+    "pyhf": "analysis",
+    "pythia8mc": "generate",
+    "safetensors": "train",
+    "sklearn": "rivals",
+    "tensorboard": "tensorboard",
+    "torch": "train",
+    "yaml": "dask",
+}
+"""The extra by the name of the module."""
+
+_DISTRIBUTIONS = {
+    "dask_jobqueue": "dask-jobqueue",
+    "pelican": "pelican-lite",
+    "sklearn": "scikit-learn",
+    "yaml": "PyYAML",
+}
+"""Where the name of the package is not that of the module."""
+
+
+def require(*modules: str) -> None:
+    """Raise `MissingDependencyError`, naming library and extra, if one of these modules is not installed."""
+    if missing := [name for name in modules if find_spec(name) is None]:
+        raise _missing(missing)
+
+
+def explained(error: ImportError) -> ImportError:
+    """Return the error to raise for one of an import: `MissingDependencyError` if an optional library is missing."""
+    module = (error.name or "").partition(".")[0]
+    return _missing([module]) if isinstance(error, ModuleNotFoundError) and module in _EXTRAS else error
+
+
+def _missing(modules: list[str]) -> MissingDependencyError:
+    names = ", ".join(_DISTRIBUTIONS.get(module, module) for module in modules)
+    extras = ",".join(dict.fromkeys(_EXTRAS[module] for module in modules))
+    is_not = "is not" if len(modules) == 1 else "are not"
+    return MissingDependencyError(f"{names} {is_not} installed: pip install 'zmumu-hybrid[{extras}]'")
