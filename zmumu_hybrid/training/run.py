@@ -27,7 +27,7 @@ from zmumu_hybrid.nets.dimuon import build, kinematics_of
 from zmumu_hybrid.nets.presets import TRAININGS, preset
 from zmumu_hybrid.training import ranges
 from zmumu_hybrid.training.augmentation import BoostedCopies
-from zmumu_hybrid.training.checkpoints import fingerprint, load_tensors, read_config, save_tensors, write_config
+from zmumu_hybrid.training.checkpoints import fingerprint, load_tensors, plain, read_config, save_tensors, write_config
 from zmumu_hybrid.training.config import TrainingConfig
 from zmumu_hybrid.training.data import TrainingTable, load, table_path
 from zmumu_hybrid.training.display import live_members
@@ -43,7 +43,7 @@ __all__ = ["Network", "RunSummary", "read_rows", "require_resources", "train"]
 
 Network = str | NetworkConfig | Callable[[], nn.Module]
 
-FINAL = dict.fromkeys(("member", "epoch"), float)
+FINAL = {"member": float, "epoch": float, ...: (float, None)}
 """What is needed of the metrics of a member after its last epoch."""
 
 MAX_STATE = 10**9
