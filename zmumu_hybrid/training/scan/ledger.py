@@ -51,7 +51,7 @@ class Ledger:
 
         url = storage if storage and "://" in storage else _sqlite(Path(storage) if storage else folder / "scan.db")
         key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-        name = f"{settings['model']['model']}-{key[:16]}"
+        name = f"{settings['model']['network']}-{key[:16]}"
         with ExitStack() as stack, quiet():
             try:
                 opened = optuna.storages.RDBStorage(url)

@@ -35,7 +35,7 @@ from zmumu_hybrid.values import require_count, require_number
 __all__ = ["ScanConfig", "scan"]
 
 FORMAT = "zmumu-hybrid scan"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ def scan(
     load(source, split="train", fraction=config.training.fraction, seed=config.training.seed, batch_size=largest)
     held_out = len(load(source, split="test"))
     folder = Path(output).resolve()
-    settings = {**asdict(config), "data": {"sha256": sha256(source)}, "axes": {axis.name: axis.values for axis in axes}}
+    network = {"network": config.model.model, **asdict(config.model)}
+    settings = {**asdict(config), "model": network, "data": {"sha256": sha256(source)}, "axes": {axis.name: axis.values for axis in axes}}
     with Ledger.open(storage, folder, settings) as ledger, Crew(workers or Workers(), folder) as crew:
         _claim(folder, settings)
         table = _carve(source, folder / "choosing", config)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from zmumu_hybrid.errors import MissingDependencyError
-from zmumu_hybrid.learn import ModelConfig, TrainingConfig, train
-from zmumu_hybrid.learn.groups import Group
-from zmumu_hybrid.learn.measures import METRICS
+from zmumu_hybrid.nets.config import HybridConfig
+from zmumu_hybrid.training import TrainingConfig, train
+from zmumu_hybrid.training.measures import METRICS
+from zmumu_hybrid.training.trainer import Member
 
-SMALL = ModelConfig("hybrid", (16,), (16,), (8,), (32, 16), latent=4)
+SMALL = HybridConfig((16,), (16,), (8,), (32, 16), latent=4)
 QUICK = TrainingConfig(members=2, epochs=3, learning_rate=1e-3, seed=4)
 
 
@@ -48,18 +48,12 @@ def test_tensorboard_shows_the_metrics(data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("before", [True, False])
 def test_no_step_is_there_twice_after_an_interruption(data: Path, tmp_path: Path, *, before: bool) -> None:
-    step, taken = Group.step, []
-
-    def dying(self: Group, check: Callable[[], None]) -> None:
-        if len(taken) == 3:
+    def stop(member: Member) -> None:
+        if member.epoch == 2:
             raise KeyboardInterrupt
-        taken.append(1)
-        step(self, check)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Group, "step", dying)
-        with pytest.raises(KeyboardInterrupt):
-            train(SMALL, data, tmp_path, QUICK, tensorboard=before)
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, data, tmp_path, QUICK, tensorboard=before, watch=stop)
     train(SMALL, data, tmp_path, QUICK, tensorboard=True)
     same_as_metrics(tmp_path)
 

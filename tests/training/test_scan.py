@@ -20,16 +20,18 @@ from learned import toy_columns, write
 from zmumu_hybrid.candidates import read
 from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.errors import ConfigurationError, InputError, MissingDependencyError, ModelError
-from zmumu_hybrid.learn import ModelConfig, TrainingConfig, preset
-from zmumu_hybrid.learn.space import AXES, Outcome, apply, axes_of, nearest, propose, pruner, setting_of
+from zmumu_hybrid.nets.config import PFNConfig
+from zmumu_hybrid.nets.presets import preset
+from zmumu_hybrid.training import TrainingConfig
+from zmumu_hybrid.training.scan.space import AXES, Outcome, apply, axes_of, nearest, propose, pruner, setting_of
 
 optuna = pytest.importorskip("optuna")
 
-from zmumu_hybrid.learn import scan as room  # noqa: E402
-from zmumu_hybrid.learn.ledger import Ledger  # noqa: E402
-from zmumu_hybrid.learn.scan import ScanConfig, scan  # noqa: E402
+from zmumu_hybrid.training.scan import scan as room  # noqa: E402
+from zmumu_hybrid.training.scan.ledger import Ledger  # noqa: E402
+from zmumu_hybrid.training.scan.scan import ScanConfig, scan  # noqa: E402
 
-SMALL = ModelConfig("pfn", particle_map=(8,), classifier=(8,), latent=4)
+SMALL = PFNConfig(particle_map=(8,), classifier=(8,), latent=4)
 QUICK = ScanConfig(SMALL, TrainingConfig(members=2, epochs=1, seed=3), trial_epochs=2, generation=4)
 FIRST = {"batch_size": 128, "learning_rate": 1e-5, "weight_decay": 0.01, "latent": 4}
 
@@ -77,7 +79,7 @@ def test_the_paper_s_setting_is_on_the_axes() -> None:
         model, training = preset(name), TrainingConfig()
         setting = setting_of(model, training)
         assert nearest(axes_of(model), setting) == setting
-        assert apply(setting, model, training) == (model, replace(training, learning_rate=training.rate(name)))
+        assert apply(setting, model, training) == (model, replace(training, learning_rate=model.default_learning_rate))
     assert nearest(AXES, FIRST | {"learning_rate": 2e-6, "batch_size": 300}) == FIRST | {
         "learning_rate": 1e-6,
         "batch_size": 128,
@@ -186,8 +188,8 @@ def test_a_scan_goes_on_to_the_number_that_is_asked_for(
 @pytest.mark.slow
 def test_a_killed_scan_ends_with_the_same_trials(table: Path, tmp_path: Path, undisturbed: dict[str, Any]) -> None:
     code = (
-        "import sys; from zmumu_hybrid.learn.scan import scan, ScanConfig\n"
-        "from zmumu_hybrid.learn import ModelConfig, TrainingConfig\n"
+        "import sys; from zmumu_hybrid.training.scan.scan import scan, ScanConfig\n"
+        "from zmumu_hybrid.training import ModelConfig, TrainingConfig\n"
         f"scan({QUICK!r}, sys.argv[1], sys.argv[2], 6)"
     )
     rng = np.random.default_rng()
@@ -221,7 +223,7 @@ def test_a_trial_that_diverges_or_is_pruned_is_told_and_removed(
 def test_a_pruned_trial_ends_at_the_same_epoch_for_any_number_of_members(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from zmumu_hybrid.learn.trials import Trial, run_trial
+    from zmumu_hybrid.training.scan.trials import Trial, run_trial
 
     known = tuple(Outcome(FIRST, "complete", [0.9, 0.91, 0.92, 0.93], [0.93], 0.01) for _ in range(5))
     model, training = apply(FIRST, SMALL, TrainingConfig(members=2, epochs=4))
@@ -251,11 +253,11 @@ def diverge(trial: Any) -> Outcome:
 @pytest.mark.parametrize(
     ("changes", "trials", "message"),
     [
-        ({"trial_members": 0}, 1, "trial_members must be at least 1"),
-        ({"trial_epochs": 0}, 1, "trial_epochs must be at least 1"),
-        ({"generation": 0}, 1, "generation must be at least 1"),
-        ({"validation": 1.0}, 1, "validation must lie between 0 and 1"),
-        ({}, 0, "trials must be at least 1"),
+        ({"trial_members": 0}, 1, "trial_members must be an integer of at least 1"),
+        ({"trial_epochs": 0}, 1, "trial_epochs must be an integer of at least 1"),
+        ({"generation": 0}, 1, "generation must be an integer of at least 1"),
+        ({"validation": 1.0}, 1, "validation must be a finite number above 0"),
+        ({}, 0, "trials must be an integer of at least 1"),
     ],
 )
 def test_numbers_that_make_no_scan(
@@ -294,7 +296,7 @@ def test_a_storage_that_cannot_be_used(table: Path, tmp_path: Path, storage: str
 
 
 def test_a_number_that_is_there_twice_counts_once(tmp_path: Path) -> None:
-    with Ledger.open(None, tmp_path, {"model": {"model": "pfn"}}) as ledger:
+    with Ledger.open(None, tmp_path, {"model": {"network": "pfn"}}) as ledger:
         first, again = (Outcome(FIRST, "complete", [value], [value], 0.01) for value in (0.7, 0.8))
         for number, outcome in ((0, first), (0, again), (1, Outcome(FIRST, "pruned", [0.5])), (3, again)):
             ledger.add(number, outcome, {})

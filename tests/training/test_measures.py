@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zmumu_hybrid.learn.measures import METRICS, measure, rejection
-from zmumu_hybrid.learn.tensors import TrainingTable
+from zmumu_hybrid.training.data import TrainingTable
+from zmumu_hybrid.training.measures import METRICS, measure, rejection
 
 
 def table(label: np.ndarray, weight: np.ndarray | None = None) -> TrainingTable:
-    count = len(label)
-    pt = np.linspace(20.0, 60.0, count)[:, None]
-    return TrainingTable(np.zeros((count, 2, 4)), pt, label, np.ones(count) if weight is None else weight)
+    p4 = np.zeros((len(label), 2, 4))
+    p4[:, 0, 1] = np.linspace(20.0, 60.0, len(label))
+    return TrainingTable.of({"p4": p4}, label, weight)
 
 
 def test_metrics_against_sklearn() -> None:
@@ -40,3 +40,15 @@ def test_a_slice_without_both_classes_has_no_auc() -> None:
     found = measure(label, table(label))
     assert np.isnan(found["auc_below30"])
     assert found["auc_above40"] == 1.0
+
+
+def test_several_classes_have_loss_and_accuracy() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(1)
+    label, weight = rng.integers(0, 3, 500).astype(float), rng.random(500)
+    logits = rng.normal(size=(500, 3)) + 2 * (label[:, None] == np.arange(3))
+    found = measure(logits, TrainingTable.of(np.zeros((500, 1)), label, weight))
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    assert found["loss"] == pytest.approx(metrics.log_loss(label, shares, sample_weight=weight))
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(label, logits.argmax(1), sample_weight=weight))
+    assert np.isnan(found["auc"])

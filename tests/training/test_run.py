@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,25 +16,24 @@ from safetensors.torch import load_file, save_file
 
 from learned import same_weights, toy_columns, write
 from zmumu_hybrid.errors import ConfigurationError, InputError, MissingInputError, ModelError
-from zmumu_hybrid.learn import ModelConfig, TrainingConfig, evaluate, load_ensemble, preset, train
-from zmumu_hybrid.learn.configuration import POOLINGS
-from zmumu_hybrid.learn.engines import BatchedEngine
-from zmumu_hybrid.learn.groups import Group, draw_order
-from zmumu_hybrid.learn.measures import METRICS
-from zmumu_hybrid.learn.single import SingleEngine
-from zmumu_hybrid.learn.tensors import load
+from zmumu_hybrid.nets.config import POOLINGS, HybridConfig
+from zmumu_hybrid.nets.dimuon import build
+from zmumu_hybrid.training import TrainingConfig, evaluate, load_ensemble, train
+from zmumu_hybrid.training.data import load
+from zmumu_hybrid.training.measures import METRICS
+from zmumu_hybrid.training.trainer import Member, draw_order, make_member
 
-SMALL = ModelConfig("hybrid", (16,), (16,), (8,), (32, 16), latent=4)
+SMALL = HybridConfig((16,), (16,), (8,), (32, 16), latent=4)
 QUICK = TrainingConfig(members=2, epochs=2, learning_rate=1e-3, seed=4)
 
 
 @pytest.mark.parametrize("model", ["hybrid", "pfn", "invariant"])
 def test_training_learns_and_is_reproducible(data: Path, tmp_path: Path, model: str) -> None:
     settings = replace(QUICK, epochs=3)
-    summary = train(preset(model), data, tmp_path / "a", settings)
+    summary = train(model, data, tmp_path / "a", settings)
     assert not summary.stopped
     assert all(row["auc"] > 0.65 for row in summary.final)
-    train(preset(model), data, tmp_path / "b", settings, threads=1)
+    train(model, data, tmp_path / "b", settings, threads=1)
     same_weights(tmp_path / "a", tmp_path / "b")
     table = pq.read_table(tmp_path / "a" / "metrics.parquet")
     assert table.column("epoch").to_pylist() == [1, 2, 3, 1, 2, 3]
@@ -45,26 +43,33 @@ def test_training_learns_and_is_reproducible(data: Path, tmp_path: Path, model: 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_member_of_an_ensemble_equals_the_member_alone(data: Path, tmp_path: Path, pooling: str) -> None:
-    """The engine for one member on one core does what autograd does for all members in one product."""
     model = replace(SMALL, pooling=pooling)
-    from zmumu_hybrid.learn import training as room
+    train(model, data, tmp_path / "both", QUICK)
+    train(model, data, tmp_path / "alone", replace(QUICK, members=1), threads=1)
+    both, alone = (load_file(tmp_path / name / "members.safetensors") for name in ("both", "alone"))
+    assert all(torch.equal(value[0], both[name][0]) for name, value in alone.items())
 
-    settings = replace(QUICK, learning_rate=1e-4)
-    train(model, data, tmp_path / "single", settings)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room.SingleEngine, "supports", lambda *_: False)
-        train(model, data, tmp_path / "batched", settings, threads=1)
-    single, batched = (
-        pq.read_table(tmp_path / name / "metrics.parquet").column("training_loss").to_numpy()
-        for name in ("single", "batched")
-    )
-    np.testing.assert_allclose(single, batched, rtol=2e-5)  # a batch's own statistics cancel the biases' noise
-    assert abs(single[0] - single[1]) > 1e-2
+
+def test_a_step_is_that_of_torch(data: Path, tmp_path: Path) -> None:
+    """One epoch of a plain loop with `torch.optim.AdamW` over the same rows gives the same weights."""
+    settings = replace(QUICK, members=1, epochs=1, sampling="shuffle", weight_decay=0.1, fraction=0.3)
+    plain = replace(SMALL, normalisation="none")  # else AdamW makes full steps of the rounding of biases without effect
+    trained = train(plain, data, tmp_path, settings).ensemble[0]
+    table = load(data, fraction=0.3, seed=settings.seed)
+    net = make_member(lambda: build(plain), settings.seed, 0)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.1)
+    p4, label = torch.from_numpy(table.p4), torch.from_numpy(table.label).float()
+    for rows in torch.from_numpy(draw_order(table, settings, 0, 0)):
+        optimizer.zero_grad()
+        torch.nn.functional.binary_cross_entropy_with_logits(net(p4[rows]), label[rows]).backward()
+        optimizer.step()
+    net.eval()
+    torch.testing.assert_close(trained(p4), net(p4), rtol=1e-3, atol=1e-4)
 
 
 def test_all_members_differ(data: Path, tmp_path: Path) -> None:
     train(SMALL, data, tmp_path, QUICK)
-    weights = load_file(tmp_path / "members.safetensors")["classifier.linears.0.weight"]
+    weights = load_file(tmp_path / "members.safetensors")["joined.classifier.linear_0.weight"]
     assert not np.allclose(weights[0], weights[1])
 
 
@@ -72,19 +77,13 @@ def test_all_members_differ(data: Path, tmp_path: Path) -> None:
 def test_an_interrupted_training_ends_with_the_same_weights(data: Path, tmp_path: Path, sampling: str) -> None:
     settings = replace(QUICK, epochs=3, sampling=sampling)
     train(SMALL, data, tmp_path / "whole", settings)
-    steps = Group.step
-    taken = []
 
-    def dying(self: Group, check: Callable[[], None]) -> None:
-        if len(taken) == 3:
+    def stop(member: Member) -> None:
+        if member.epoch == 2:
             raise KeyboardInterrupt
-        taken.append(1)
-        steps(self, check)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Group, "step", dying)
-        with pytest.raises(KeyboardInterrupt):
-            train(SMALL, data, tmp_path / "cut", settings)
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, data, tmp_path / "cut", settings, watch=stop)
     assert not (tmp_path / "cut" / "members.safetensors").exists()
     train(SMALL, data, tmp_path / "cut", settings)
     same_weights(tmp_path / "whole", tmp_path / "cut")
@@ -95,7 +94,7 @@ def test_a_killed_training_ends_with_the_same_weights(data: Path, tmp_path: Path
     settings = replace(QUICK, epochs=25)
     train(SMALL, data, tmp_path / "whole", settings)
     code = (
-        "import sys; from zmumu_hybrid.learn import train, ModelConfig, TrainingConfig\n"
+        "import sys; from zmumu_hybrid.training import train, TrainingConfig; from zmumu_hybrid.nets.config import *\n"
         f"train({SMALL!r}, sys.argv[1], sys.argv[2], {settings!r})"
     )
     cut, killed = tmp_path / "cut", 0
@@ -120,7 +119,7 @@ def test_a_killed_training_ends_with_the_same_weights(data: Path, tmp_path: Path
 
 def newest(run: Path) -> int:
     """Return when a file of a run was last written (ns), 0 if none was."""
-    return max((path.stat().st_mtime_ns for path in run.glob("*/members-*.safetensors")), default=0)
+    return max((path.stat().st_mtime_ns for path in run.glob("*/member-*.safetensors")), default=0)
 
 
 def spoil(checkpoint: Path, how: str) -> None:
@@ -138,21 +137,21 @@ def spoil(checkpoint: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("truncated", r"members-0\.safetensors: corrupt or not of this package .*: remove it and train again"),
-        ("flipped", r"members-0\.safetensors: corrupt, its values are not those that were written"),
-        ("foreign", r"members-0\.safetensors: corrupt or not of this package"),
-        ("of another", r"members-0\.safetensors: belongs to another training than config\.json"),
+        ("truncated", r"member-0\.safetensors: corrupt or not of this package .*: remove it and train again"),
+        ("flipped", r"member-0\.safetensors: corrupt, its values are not those that were written"),
+        ("foreign", r"member-0\.safetensors: corrupt or not of this package"),
+        ("of another", r"member-0\.safetensors: belongs to another training than config\.json"),
     ],
 )
 def test_a_checkpoint_that_is_corrupt_or_foreign_is_refused(data: Path, tmp_path: Path, how: str, message: str) -> None:
     def interrupted(settings: TrainingConfig, run: Path) -> Path:
-        def stop(group: Group) -> None:
-            if group.epoch == 1:
+        def stop(member: Member) -> None:
+            if member.epoch == 1:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             train(SMALL, data, run, settings, watch=stop)
-        return run / "checkpoints" / "members-0.safetensors"
+        return run / "checkpoints" / "member-0.safetensors"
 
     alone = replace(QUICK, members=1)
     checkpoint = interrupted(alone, tmp_path / "run")
@@ -171,9 +170,9 @@ def test_a_checkpoint_that_is_corrupt_or_foreign_is_refused(data: Path, tmp_path
 def test_a_watched_training_is_told_of_what_it_goes_on_from(data: Path, tmp_path: Path) -> None:
     told: list[int] = []
 
-    def watch(group: Group) -> None:
-        told.append(group.epoch)
-        if group.epoch == 2 and len(told) == 3:
+    def watch(member: Member) -> None:
+        told.append(member.epoch)
+        if member.epoch == 2 and len(told) == 3:
             raise KeyboardInterrupt
 
     settings = replace(QUICK, members=1, epochs=3)
@@ -197,41 +196,36 @@ def test_another_training_in_the_same_folder_is_refused(data: Path, tmp_path: Pa
         train(SMALL, data, tmp_path, replace(QUICK, epochs=5))
 
 
+class Poisoned(torch.nn.Module):
+    """Gives NaN from its 60th batch in training on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 1)
+        self.batches = 0
+
+    def forward(self, p4: torch.Tensor) -> torch.Tensor:
+        self.batches += self.training
+        logits: torch.Tensor = self.linear(0.01 * p4.float().sum(1)).squeeze(1)
+        return logits * torch.nan if self.batches >= 60 else logits
+
+
 def test_a_loss_that_is_not_finite_stops_that_member_only(data: Path, tmp_path: Path) -> None:
-    run = BatchedEngine.run
+    """A network that stops being finite in its second epoch keeps what it was after the first."""
+    healthy = make_member(Poisoned, QUICK.seed, 0).linear.weight
 
-    def poisoned(self: BatchedEngine, *arguments: object) -> np.ndarray:
-        losses = run(self, *arguments)  # type: ignore[arg-type]
-        return np.where(np.arange(len(losses)) == 1, np.nan, losses)
+    def make() -> Poisoned:
+        module = Poisoned()
+        module.batches = -(10**9) if torch.equal(module.linear.weight, healthy) else 0
+        return module
 
-    from zmumu_hybrid.learn import training as room
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room.SingleEngine, "supports", lambda *_: False)
-        patch.setattr(BatchedEngine, "run", poisoned)
-        summary = train(SMALL, data, tmp_path, QUICK, threads=1)
+    summary = train(make, data, tmp_path / "a", replace(QUICK, epochs=3))
     assert summary.stopped == [1]
-    assert [row["member"] for row in summary.final] == [0]
-    ensemble = load_ensemble(tmp_path)
-    assert (ensemble.members, ensemble.stopped) == (1, [1])
+    assert [(row["member"], row["epoch"]) for row in summary.final] == [(0, 3), (1, 1)]
+    ensemble = load_ensemble(tmp_path / "a", make)
+    assert (len(ensemble), ensemble.stopped) == (1, [1])
     assert np.isfinite(ensemble.logits(load(data).p4)).all()
-
-
-def test_parameters_that_are_not_finite_stop_a_member(data: Path, tmp_path: Path) -> None:
-    run = SingleEngine.run
-
-    def poisoned(self: SingleEngine, *arguments: object) -> np.ndarray:
-        losses = run(self, *arguments)  # type: ignore[arg-type]
-        if self.members == (1,) and self.steps > 2 * 37:
-            next(iter(self.network.parameters())).data[0, 0, 0] = np.nan
-        return losses
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SingleEngine, "run", poisoned)
-        summary = train(SMALL, data, tmp_path / "a", replace(QUICK, epochs=3))
-    train(SMALL, data, tmp_path / "b", replace(QUICK, epochs=2))
-    assert summary.stopped == [1]
-    assert [(row["member"], row["epoch"]) for row in summary.final] == [(0, 3), (1, 2)]
+    train(make, data, tmp_path / "b", replace(QUICK, epochs=1))
     kept, whole = (load_file(tmp_path / name / "members.safetensors") for name in "ab")
     assert all(np.array_equal(kept[name][1], whole[name][1]) for name in kept)
 
@@ -259,16 +253,16 @@ def test_events_are_drawn_by_weight(data: Path) -> None:
     table.weight[:] = np.arange(len(table)) % 4
     settings = TrainingConfig(batch_size=50)
     orders = np.stack([draw_order(table, settings, member, epoch) for member in range(3) for epoch in range(20)])
-    assert orders.shape == (60, len(table) // 50 * 50)
+    assert orders.shape == (60, len(table) // 50, 50)
     drawn = np.bincount(orders.ravel() % 4, minlength=4) / orders.size
     np.testing.assert_allclose(drawn, np.arange(4) / 6, atol=0.005)
-    assert len({tuple(order[:5]) for order in orders}) == 60
+    assert len({tuple(order[0, :5]) for order in orders}) == 60
     shuffled = draw_order(table, replace(settings, sampling="shuffle"), 0, 0)
-    assert len(set(shuffled)) == len(shuffled)
+    assert len(set(shuffled.ravel())) == shuffled.size
 
 
-def test_the_published_networks_train_by_autograd(data: Path, tmp_path: Path) -> None:
-    summary = train(preset("hybrid", "released"), data, tmp_path, replace(QUICK, epochs=1, fraction=0.5), threads=1)
+def test_the_published_networks_train(data: Path, tmp_path: Path) -> None:
+    summary = train("released hybrid", data, tmp_path, replace(QUICK, epochs=1, fraction=0.5), threads=1)
     assert [row["member"] for row in summary.final] == [0, 1]
     assert load_ensemble(tmp_path).config.particle_norm == "particle"
 
@@ -287,7 +281,7 @@ def test_members_are_shown_on_a_terminal(
 def test_evaluation_takes_the_held_out_events_of_its_own_sample(data: Path, tmp_path: Path) -> None:
     train(SMALL, data, tmp_path, QUICK)
     found = evaluate(tmp_path, data)
-    assert found["data"]["part"] == "test"
+    assert found["data"]["split"] == "test"
     table = pq.read_table(tmp_path / "metrics.parquet").to_pandas()
     last = table[table.epoch == 2].auc
     np.testing.assert_allclose(found["metrics"]["auc"]["members"], last, atol=1e-6)
@@ -297,13 +291,14 @@ def test_evaluation_takes_the_held_out_events_of_its_own_sample(data: Path, tmp_
 def test_scores_and_symmetry_factor_of_a_loaded_ensemble(data: Path, tmp_path: Path) -> None:
     train(SMALL, data, tmp_path, QUICK)
     ensemble = load_ensemble(tmp_path)
-    table = load(data, part="test")
-    scores = ensemble.scores(table.p4, table.pt)
+    table = load(data, split="test")
+    scores = ensemble.scores(table.p4)
     assert scores.shape == (2, len(table))
     assert ((scores > 0) & (scores < 1)).all()
-    weight = ensemble.general_weight([10.0, 40.0, 90.0])
-    assert weight.shape == (2, 3)
-    assert ((weight > 0) & (weight < 1)).all()
+    factor = ensemble.symmetry_factor([10.0, 40.0, 90.0])
+    assert factor.shape == (2, 3, 2)
+    assert ((factor > 0) & (factor < 1)).all()
+    np.testing.assert_allclose(factor.sum(-1), 1, rtol=1e-6)
 
 
 def test_broken_runs_are_refused(data: Path, tmp_path: Path) -> None:
@@ -326,8 +321,8 @@ def test_broken_runs_are_refused(data: Path, tmp_path: Path) -> None:
     config.write_text(text.replace('"seed": 4', '"seed": 5'))
     with pytest.raises(ModelError, match=r"belongs to another training"):
         load_ensemble(tmp_path)
-    config.write_text(text.replace('"version": 1', '"version": 9'))
-    with pytest.raises(ModelError, match=r"version 9 cannot be read"):
+    config.write_text(text.replace('"version": 2', '"version": 1'))
+    with pytest.raises(ModelError, match=r"is of version 1, this release reads version 2: train again"):
         load_ensemble(tmp_path)
     config.write_text("{")
     with pytest.raises(ModelError, match=r"not valid JSON"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +13,14 @@ from safetensors.torch import load_file
 
 from learned import same_weights, toy_columns, write
 from zmumu_hybrid.errors import ConfigurationError, InputError
-from zmumu_hybrid.learn import TrainingConfig, load_ensemble, preset, train
-from zmumu_hybrid.learn.augmentation import BoostedCopies, boost
-from zmumu_hybrid.learn.engines import BatchedEngine, Epoch
-from zmumu_hybrid.learn.groups import Group
-from zmumu_hybrid.learn.inference import fold
-from zmumu_hybrid.learn.networks import build
-from zmumu_hybrid.learn.resmearing import FreshSmearing
-from zmumu_hybrid.learn.settings import configure
-from zmumu_hybrid.learn.tensors import load
+from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.reweighting import Reweighting
+from zmumu_hybrid.training import TrainingConfig, load_ensemble, train
+from zmumu_hybrid.training.augmentation import BoostedCopies, boost
+from zmumu_hybrid.training.data import load
+from zmumu_hybrid.training.resmearing import FreshSmearing
+from zmumu_hybrid.training.settings import configure
+from zmumu_hybrid.training.trainer import Member
 
 MODELS = ("hybrid", "pfn", "invariant")
 QUICK = replace(configure("hybrid", "tuned")[1], members=2, epochs=2, batch_size=64, resmear=True, seed=3)
@@ -52,143 +49,47 @@ def test_the_preset_has_the_papers_neurons(model: str) -> None:
     assert training.members == TrainingConfig().members
 
 
-def test_the_invariant_network_reads_invariants_alone() -> None:
-    generator = np.random.default_rng(0)
-    momenta = generator.normal(0, 40, (100, 2, 3))
-    p4 = np.concatenate([np.sqrt((momenta**2).sum(-1, keepdims=True) + 0.011), momenta], -1)
-    boost = np.eye(4)
-    boost[[0, 0, 1, 1], [0, 1, 0, 1]] = np.cosh(0.7), np.sinh(0.7), np.sinh(0.7), np.cosh(0.7)
-    network = build(preset("invariant", "tuned")).double().eval()
-    network.initialise(0)
-    before, after = (network(torch.from_numpy(x)) for x in (p4, p4 @ boost))
-    torch.testing.assert_close(before, after)
-
-
 def test_inputs_are_standardised_with_the_training_events(sample: Path, tmp_path: Path) -> None:
-    model = preset("hybrid", "tuned")
-    train(model, sample, tmp_path, replace(QUICK, epochs=1))
-    network = load_ensemble(tmp_path).network
-    table = load(sample)
-    features = network.features(torch.from_numpy(table.p4))
-    for source in ("particles", "invariants", "context"):
-        values = network._standard(source, getattr(features, source).expand(2, *getattr(features, source).shape))
-        flat = values.flatten(1, -2)
-        torch.testing.assert_close(flat.mean(1), torch.zeros(2, flat.shape[-1]), atol=1e-3, rtol=0)
-        ones = torch.ones(2, flat.shape[-1])
-        varies = flat.std(1) > 0  # no toy pair has a rapidity
-        torch.testing.assert_close(flat.std(1)[varies], ones[varies], atol=1e-2, rtol=0)
+    train("tuned hybrid", sample, tmp_path, replace(QUICK, epochs=1))
+    network = load_ensemble(tmp_path)[1]
+    features = network.features(torch.from_numpy(load(sample).p4))
+    for name, standard in network.standard.items():
+        flat = standard(features[name]).flatten(0, -2)
+        torch.testing.assert_close(flat.mean(0), torch.zeros(flat.shape[-1]), atol=1e-3, rtol=0)
+        varies = flat.std(0) > 0  # no toy pair has a rapidity
+        torch.testing.assert_close(flat.std(0)[varies], torch.ones(int(varies.sum())), atol=1e-2, rtol=0)
         assert varies.float().mean() > 0.9
-
-
-def test_folding_keeps_the_standardisation() -> None:
-    network = build(replace(preset("hybrid", "tuned"), normalisation="batch"), 2)
-    network.initialise(0)
-    p4 = torch.from_numpy(load_like(200))
-    features = network.features(p4)
-    network.standardise(features)
-    network.eval()
-    torch.testing.assert_close(fold(network).classify(features), network.classify(features), rtol=1e-4, atol=1e-5)
-
-
-def load_like(count: int) -> np.ndarray:
-    columns = toy_columns(count // 2)
-    names = [f"{name}_{slot}" for slot in (0, 1) for name in ("energy", "px", "py", "pz")]
-    return np.stack([columns[name] for name in names], 1).reshape(-1, 2, 4)
 
 
 def test_one_cycle_rises_and_falls_to_zero() -> None:
     training = TrainingConfig(epochs=10, learning_rate=1e-2, schedule="one-cycle")
-    rates = np.concatenate([training.rates("pfn", epoch, 20) for epoch in range(10)])
+    rates = np.concatenate([training.rates(1e-5, epoch, 20) for epoch in range(10)])
     top = int(rates.argmax())
     assert top == pytest.approx(0.3 * 200, abs=1)
     assert (np.diff(rates[:top]) > 0).all()
     assert (np.diff(rates[top:]) < 0).all()
     assert rates.max() == pytest.approx(1e-2, rel=1e-3)
     assert 0 < rates[-1] < 1e-6
-    assert TrainingConfig().rates("invariant", 5, 3) == [1e-6] * 3
-
-
-def test_batches_double_at_equal_distances() -> None:
-    training = TrainingConfig(epochs=6, batch_size=32, doublings=2)
-    assert [training.batch(epoch) for epoch in range(6)] == [32, 32, 64, 64, 128, 128]
-    assert {TrainingConfig().batch(epoch) for epoch in range(100)} == {128}
-
-
-def test_the_running_mean_is_what_is_kept() -> None:
-    """Of a network whose weights move by steps of known size the mean is known."""
-    training = TrainingConfig(batch_size=4, averaging=0.5, epochs=1)
-    engine = BatchedEngine(preset("invariant", "tuned"), training, [0])
-    values = iter(range(1000))
-    expected, seen = None, []
-    for _ in range(200):
-        with torch.no_grad():
-            value = float(next(values))
-            for parameter in engine.network.parameters():
-                parameter.fill_(value)
-        engine.steps += 1
-        engine.average(training.newest(200))
-        share = max(1 / 100, 9 / (9 + engine.steps))
-        expected = value if expected is None else expected + share * (value - expected)
-        seen.append(engine.result.classifier.linears[0].get_parameter("bias")[0, 0].item())
-    assert seen[0] == pytest.approx(0.0, abs=0.1)
-    assert seen[-1] == pytest.approx(expected, rel=0.02)
-    assert seen[-1] < 180
-    assert set(engine.state()) > {f"averaged.{name}" for name, _ in engine.network.named_parameters()}
-    assert BatchedEngine(preset("invariant", "tuned"), TrainingConfig(), [0]).result is not engine.result
-
-
-def test_rates_reach_the_optimiser() -> None:
-    """A rate of zero moves nothing but for the weight decay, which goes with it."""
-    model = preset("pfn", "tuned")
-    engine = BatchedEngine(model, TrainingConfig(batch_size=8), [0])
-    before = {name: value.clone() for name, value in engine.network.named_parameters()}
-    p4 = torch.from_numpy(load_like(16)).reshape(2, 1, 8, 2, 4)
-    ones = torch.ones(2, 1, 8)
-    features = engine.network.features(p4)
-    engine.run(Epoch(features, ones, ones, [0.0, 0.0]), lambda: None)
-    assert all(torch.equal(value, before[name]) for name, value in engine.network.named_parameters())
-    engine.run(Epoch(features, ones, ones, [0.0, 1e-3]), lambda: None)
-    assert not all(torch.equal(value, before[name]) for name, value in engine.network.named_parameters())
+    assert TrainingConfig().rates(1e-6, 5, 3) == [1e-6] * 3
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_killed_training_goes_on_to_the_same_weights(sample: Path, tmp_path: Path, model: str) -> None:
     config = preset(model, "tuned")
-    settings = replace(QUICK, epochs=3, doublings=1)
+    settings = replace(QUICK, epochs=3)
     train(config, sample, tmp_path / "whole", settings)
-    step, taken = Group.step, []
 
-    def dying(self: Group, check: Callable[[], None]) -> None:
-        if len(taken) == 3:
+    def stop(member: Member) -> None:
+        if member.epoch == 2:
             raise KeyboardInterrupt
-        taken.append(1)
-        step(self, check)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Group, "step", dying)
-        with pytest.raises(KeyboardInterrupt):
-            train(config, sample, tmp_path / "killed", settings)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, sample, tmp_path / "killed", settings, watch=stop)
     train(config, sample, tmp_path / "killed", settings, threads=1)
     same_weights(tmp_path / "whole", tmp_path / "killed")
     train(config, sample, tmp_path / "alone", replace(settings, members=1), threads=2)
     alone, both = (load_file(tmp_path / run / "members.safetensors") for run in ("alone", "whole"))
     assert all(torch.equal(value[0], both[name][0]) for name, value in alone.items())
-
-
-def test_a_tuned_run_is_exported(sample: Path, tmp_path: Path) -> None:
-    from zmumu_hybrid.apply.discriminant import Discriminant
-    from zmumu_hybrid.apply.exporting import export
-
-    train(preset("hybrid", "tuned"), sample, tmp_path / "run", QUICK)
-    export(tmp_path / "run", tmp_path / "hybrid.onnx")
-    model = Discriminant.load(tmp_path / "hybrid.onnx")
-    assert model.card.preset == "tuned"
-    table, ensemble = load(sample, part="test"), load_ensemble(tmp_path / "run")
-    found = model.evaluate(table.p4)
-    np.testing.assert_allclose(found.score, ensemble.scores(table.p4).mean(0), atol=1e-5)
-    context = ensemble.network.features(torch.from_numpy(table.p4)).context
-    np.testing.assert_allclose(found.general_weight, ensemble.general_weight(context).mean(0), atol=1e-5)
-    assert {"edge", "balanced_peak", "log_pt_plus"} <= set(model.card.limits)
 
 
 def test_fresh_smearing_is_keyed(sample: Path) -> None:
@@ -215,7 +116,7 @@ def test_fresh_smearing_is_of_the_training_truth_alone(sample: Path) -> None:
     assert pull.std() == pytest.approx(1, abs=5 / np.sqrt(2 * len(pull)))
     background = table.label == 0
     np.testing.assert_array_equal(table.weight[~background], 1)
-    np.testing.assert_array_equal(table.weight[background], FACTORS.apply(table.pt[background, 0]))
+    np.testing.assert_array_equal(table.weight[background], FACTORS.apply(table.pt[background]))
 
 
 def test_fresh_smearing_says_what_it_needs(sample: Path, tmp_path: Path) -> None:
@@ -233,8 +134,7 @@ def test_fresh_smearing_says_what_it_needs(sample: Path, tmp_path: Path) -> None
     ("options", "message"),
     [
         ({"schedule": "cosine"}, "schedule must be one of constant, one-cycle"),
-        ({"averaging": 1.0}, "averaging must lie in 0 <= averaging < 1"),
-        ({"doublings": -1}, "doublings must be an integer of at least 0"),
+        ({"gradient_clip": 0}, "gradient_clip must be a finite number above 0"),
         ({"resmear": "yes"}, "resmear must be true or false"),
         ({"copies": "all"}, "copies must be one of none, boosted-truth, boosted-measurement"),
         ({"copies": "boosted-truth", "resmear": True}, "resmear and copies exclude each other"),

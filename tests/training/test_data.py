@@ -8,16 +8,16 @@ import pytest
 
 from learned import toy_columns, write
 from zmumu_hybrid.errors import InputError
-from zmumu_hybrid.learn import TrainingConfig, preset, train
-from zmumu_hybrid.learn.tensors import load
+from zmumu_hybrid.training import TrainingConfig, train
+from zmumu_hybrid.training.data import load
 
 Columns = dict[str, np.ndarray]
 
 
-def test_parts_do_not_share_an_event(data: Path) -> None:
-    train, test, everything = (load(data, part=part) for part in ("train", "test", "all"))
+def test_splits_do_not_share_an_event(data: Path) -> None:
+    train, test, everything = (load(data, split=split) for split in ("train", "test", "all"))
     assert len(train) + len(test) == len(everything) == 6000
-    energies = {part: set(table.p4[:, 0, 0]) for part, table in (("train", train), ("test", test))}
+    energies = {split: set(table.p4[:, 0, 0]) for split, table in (("train", train), ("test", test))}
     assert not energies["train"] & energies["test"]
 
 
@@ -25,7 +25,7 @@ def test_momenta_are_energy_first(data: Path) -> None:
     table = load(data)
     squares = table.p4[..., 0] ** 2 - (table.p4[..., 1:] ** 2).sum(-1)
     np.testing.assert_allclose(squares, 0.1056583745**2, atol=1e-8)
-    np.testing.assert_allclose(table.pt[:, 0], np.hypot(table.p4[:, 0, 1], table.p4[:, 0, 2]))
+    np.testing.assert_allclose(table.pt, np.hypot(table.p4[:, 0, 1], table.p4[:, 0, 2]))
 
 
 def test_fractions_are_nested(data: Path) -> None:
@@ -76,9 +76,9 @@ def twice(columns: Columns) -> None:
         (change("weight", 7, -np.inf), r"weight is -inf"),
         (change("energy_0", 7, 1e300), r"energy_0 is 1e\+300, not a finite number of single precision"),
         (change("label", 7, 2), r"event \d+: label is 2, not 0 or 1"),
-        (no_signal, r"no signal in the all part"),
-        (negative_weight, r"the weights of the signal in the all part sum to -48, not above 0"),
-        (no_weight, r"the weights of the background in the all part sum to 0"),
+        (no_signal, r"candidates\.parquet, all split: no signal"),
+        (negative_weight, r"all split: the weights of the signal sum to -48, not above 0"),
+        (no_weight, r"all split: the weights of the background sum to 0"),
         (twice, r"is there twice: training and test must not share an event"),
     ],
 )
@@ -88,7 +88,7 @@ def test_a_table_that_cannot_be_trained_on_is_refused(
     columns = toy_columns(50)
     spoil(columns)
     with pytest.raises(InputError, match=message):
-        load(write(columns, tmp_path), part="all")
+        load(write(columns, tmp_path), split="all")
 
 
 def test_too_few_events_for_a_batch(data: Path) -> None:
@@ -100,13 +100,13 @@ def test_too_few_events_for_a_batch(data: Path) -> None:
     ("spoil", "message"),
     [
         (change("px_1", 7, np.nan), r"px_1 is nan"),
-        (no_signal, r"no signal in the train part"),
-        (no_weight, r"the weights of the background in the train part sum to 0"),
-        (negative_weight, r"the weights of the signal in the train part sum to -"),
+        (no_signal, r"candidates\.parquet, train split: no signal"),
+        (no_weight, r"train split: the weights of the background sum to 0"),
+        (negative_weight, r"train split: the weights of the signal sum to -"),
         (twice, r"is there twice: training and test must not share an event"),
-        (nothing_held_out, r"no signal in the test part"),
-        (nothing_to_train, r"no background in the train part"),
-        (lambda _columns: None, r"events in the train part are too few for a batch of 128"),
+        (nothing_held_out, r"candidates\.parquet, test split: no signal"),
+        (nothing_to_train, r"candidates\.parquet, train split: no background"),
+        (lambda _columns: None, r"events are too few for a batch of 128"),
     ],
 )
 def test_nothing_is_begun_with_such_a_table(tmp_path: Path, spoil: Callable[[Columns], None], message: str) -> None:
@@ -115,5 +115,5 @@ def test_nothing_is_begun_with_such_a_table(tmp_path: Path, spoil: Callable[[Col
     spoil(columns)
     batch = 128 if "too few" in message else 16
     with pytest.raises(InputError, match=message):
-        train(preset("pfn"), write(columns, tmp_path), tmp_path / "run", TrainingConfig(epochs=1, batch_size=batch))
+        train("pfn", write(columns, tmp_path), tmp_path / "run", TrainingConfig(epochs=1, batch_size=batch))
     assert not (tmp_path / "run").exists()
