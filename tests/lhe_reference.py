@@ -132,7 +132,7 @@ Name = tuple[bytes, int]
 """Of a weight: (the id of its <wgt>, -1), or (b"", its place in <weights>)."""
 
 
-def read_reference(data: bytes, mode: str = "strict") -> list[Event]:
+def read_reference(data: bytes, mode: str = "strict") -> list[Event]:  # noqa: PLR0912
     """Return all events, or raise MalformedError; `mode` is what becomes of weights, as in `read_lhe`."""
     if not data:
         raise MalformedError(None)

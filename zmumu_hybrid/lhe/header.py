@@ -66,7 +66,8 @@ class LHEInit:
         IDWTUP.
     processes : tuple of LHEProcess
     weights : tuple of LHEWeight
-        As declared in <initrwgt>, in the header or in <init>; the weights that the events have are the fields of their `weights`.
+        As declared in <initrwgt>, in the header or in <init>; the weights that the events have are the fields of their
+        `weights`.
     header : str
         The text between the opening tag of the file and <init>, settings of the generator in it.
     """

@@ -26,7 +26,7 @@ PARTICLE_FLOATS = ("px", "py", "pz", "energy", "genMass", "lifetime", "spin")
 
 
 class Found(IntEnum):
-    """Why `scan` came back: FINE within it; up to ID_OF_PLACE it can go on; after that, what is wrong at State.WHERE."""
+    """Why `scan` came back: FINE within it; up to ID_OF_PLACE it may go on; then, what is wrong at State.WHERE."""
 
     FINE = 0
     MORE = 1

@@ -9,7 +9,8 @@ the line or at the next tag::
     particle-line   IDUP ISTUP MOTHUP(2) ICOLUP(2) PUP(5) VTIMUP SPINUP, exactly NUP of them
     element  <rwgt> (<wgt id="name"> number </wgt>)* </rwgt>, <weights> number* </weights>, or any other, skipped
 
-Events may stand in `<eventgroup>`, which does not nest. Standard: hep-ph/0609017, and arXiv:1405.1067 for versions 2 and 3.
+Events may stand in `<eventgroup>`, which does not nest. Standard: hep-ph/0609017, and arXiv:1405.1067 for versions 2
+and 3.
 """
 # ruff: noqa: PLR0911, PLR0912  (a parser has many ways to go, and to fail)
 

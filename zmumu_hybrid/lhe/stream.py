@@ -166,7 +166,7 @@ class LHEStream:
         yield b"".join((self._left, tail, b"\0")), True
 
     def chunks(self, events_per_chunk: int | None = None) -> Iterator[Any]:
-        """Yield the events as awkward arrays (see `zmumu_hybrid.lhe.read_lhe`), in the file's order; can be gone through once.
+        """Yield the events as awkward arrays (see `read_lhe`), in the file's order; can be gone through once.
 
         Parameters
         ----------
