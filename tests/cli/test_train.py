@@ -33,6 +33,7 @@ def test_train_then_evaluate(table: Path, tmp_path: Path) -> None:
         "members.safetensors",
         "metrics.parquet",
         "ranges.json",
+        "training_events.parquet",
     }
     arguments = ["evaluate", str(run), "--data", str(table), "--output", str(output)]
     evaluated = CliRunner().invoke(app, arguments, catch_exceptions=False)

@@ -15,6 +15,7 @@ from zmumu_hybrid import candidates
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.learn.configuration import ModelConfig
 from zmumu_hybrid.splitting import subset
+from zmumu_hybrid.training_events import TrainingEvents
 
 __all__ = ["Part", "TrainingTable", "load", "read_rows", "table_path"]
 
@@ -69,6 +70,7 @@ def load(
     fraction: float = 1.0,
     seed: int = 0,
     batch_size: int = 1,
+    without: TrainingEvents | None = None,
 ) -> TrainingTable:
     """Read the events of one part of a candidate table.
 
@@ -84,6 +86,8 @@ def load(
         Of that choice.
     batch_size : int
         How many rows there must be at least.
+    without : TrainingEvents, optional
+        Events to leave out.
 
     Raises
     ------
@@ -92,7 +96,7 @@ def load(
         missing or has no positive total weight, or there are too few rows for a batch.
     """
     path = table_path(data)
-    table = read_rows(path, _MOMENTA, part, fraction, seed)
+    table = read_rows(path, _MOMENTA, part, fraction, seed, without)
     usable = {name: np.abs(table[name]) <= np.finfo(np.float32).max for name in ("pt_0", "weight", *_MOMENTA)}
     usable["label"] = np.isin(table["label"], (0, 1))
     for name, good in usable.items():
@@ -120,11 +124,25 @@ def load(
     )
 
 
-def read_rows(path: Path, columns: Sequence[str], part: Part, fraction: float = 1.0, seed: int = 0) -> candidates.Table:
+def read_rows(
+    path: Path,
+    columns: Sequence[str],
+    part: Part,
+    fraction: float = 1.0,
+    seed: int = 0,
+    without: TrainingEvents | None = None,
+) -> candidates.Table:
     """Read columns of the rows that `load` takes, with identity, pT of the mu+, weight and side of the split."""
     table = candidates.read(path, [*_IDENTITY, *_OTHERS, *columns])
     _refuse_duplicates(table, path)
     chosen = {"train": ~table["is_test"], "test": table["is_test"], "all": np.ones(len(table["run"]), bool)}[part]
+    if without is not None:
+        chosen &= ~without.include(table)
+        if not chosen.any():
+            raise InputError(
+                f"{path}: all {len(chosen)} events are training events of {without.source}: give events that it has "
+                "not seen"
+            )
     table = {name: values[chosen] for name, values in table.items()}
     if fraction < 1.0:
         kept = subset(*(table[name] for name in _IDENTITY), size=float(fraction), seed=seed)

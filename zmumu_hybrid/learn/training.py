@@ -38,6 +38,7 @@ from zmumu_hybrid.learn.resmearing import FreshSmearing
 from zmumu_hybrid.learn.single import SingleEngine
 from zmumu_hybrid.learn.tensorboard import event_log, write_events
 from zmumu_hybrid.learn.tensors import TrainingTable, load, table_path
+from zmumu_hybrid.training_events import TrainingEvents
 from zmumu_hybrid.values import require_count
 
 __all__ = ["RunSummary", "read_rows", "train"]
@@ -94,8 +95,8 @@ def train(
     data : path
         Directory of `zmumu process`, or a candidate table.
     output : path
-        Gets `config.json`, `members.safetensors`, `metrics.parquet`, one row per member and epoch, and `ranges.json`,
-        the ranges of the training events.
+        Gets `config.json`, `members.safetensors`, `metrics.parquet`, one row per member and epoch, `ranges.json`,
+        the ranges of the training events, and `training_events.parquet`, which events they are.
     training : TrainingConfig, optional
         The paper's by default.
     threads : int, optional
@@ -151,6 +152,7 @@ def train(
     make_directory(run)
     write_config(run, config)
     write_json(run / "ranges.json", ranges.describe(ranges.observables(model, table.p4, table.pt)))
+    TrainingEvents.of_sample(data).write(run)
     groups = _groups(model, training, (table, held_out), fresh, run, key)
     before = torch.get_num_threads()
     # Sums over several threads are in another order: members that are trained apart must not depend on their number.
