@@ -131,7 +131,8 @@ class AnalysisProcessor(ProcessorABC):
         if not simulated:
             smearings = {NOMINAL: SmearingConfig(mode="none")}
 
-        part = (keys.hash_key("analysis", *(ak.to_numpy(pairs[name]) for name in IDENTITY)) % PARTS).astype(np.int64)
+        run, *number = (ak.to_numpy(pairs[name]) for name in IDENTITY)
+        part = (keys.hash_key("analysis", keys.shared_run(run), *number) % PARTS).astype(np.int64)
         nominal = smear(pairs, smearings[NOMINAL], dataset)
         weights = self._weights(pairs, nominal, category)
         filled = {each.name: self._empty(each) for each in config.observables}
