@@ -3,8 +3,9 @@
 A network does better on the events that it was trained on than on others. So each run keeps a 64-bit hash of the
 identity (run, luminosityBlock, event) of every row on the training side of its sample's split: 8 bytes an event, in
 `training_events.parquet` in its folder, and beside an exported model. The label, the data set, the smearing and the
-seed of a later split play no part: a re-smeared copy is the same event. So is an event of another production that was
-given the same number; it is left out though nothing was learned from it, which costs events and never honesty.
+seed of a later split play no part: a re-smeared copy is the same event, and so are all events of an event group. So is
+an event of another production that was given the same number; it is left out though nothing was learned from it, which
+costs events and never honesty.
 """
 
 from __future__ import annotations
@@ -139,4 +140,5 @@ class TrainingEvents:
 
 
 def _hashes(identity: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64]:
-    return keys.hash_key(*(identity[name] for name in IDENTITY))
+    run, *number = (identity[name] for name in IDENTITY)
+    return keys.hash_key(keys.shared_run(run), *number)
