@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from zmumu_hybrid import candidates, keys
 from zmumu_hybrid.analysis.observables import Observable, PairMass
 from zmumu_hybrid.analysis.systematics import NOMINAL, Systematics
-from zmumu_hybrid.analysis.used_events import Rows, UsedEvents
+from zmumu_hybrid.analysis.training_sample import Rows
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.pairs import IDENTITY, PairSelection, select_and_count
 from zmumu_hybrid.processors.dimuon import label_of
 from zmumu_hybrid.reweighting import Reweighting
 from zmumu_hybrid.smearing import SmearingConfig, smear
+from zmumu_hybrid.training_events import TrainingEvents
 
 __all__ = ["CATEGORIES", "PARTS", "AnalysisConfig", "AnalysisProcessor", "Cuts"]
 
@@ -83,9 +84,9 @@ class AnalysisConfig:
     reweighting : Reweighting, optional
         Of the background.
     rows : {"all", "test"}
-        Which events of simulation are taken: all, or those that the samples in `used` hold out.
-    used : sequence of UsedEvents
-        Whose training events are refused.
+        Which events of simulation are taken: all, or all but those in `used`.
+    used : sequence of TrainingEvents
+        What the discriminants were trained on; it is refused where it is not left out.
     """
 
     observables: Sequence[Observable]
@@ -95,7 +96,7 @@ class AnalysisConfig:
     cuts: Cuts = field(default_factory=Cuts)
     reweighting: Reweighting | None = None
     rows: Rows = "all"
-    used: Sequence[UsedEvents] = ()
+    used: Sequence[TrainingEvents] = ()
 
 
 class AnalysisProcessor(ProcessorABC):
@@ -124,14 +125,14 @@ class AnalysisProcessor(ProcessorABC):
         category = CATEGORIES[label_of(events.metadata)]
         simulated = category != "data"
         pairs, cutflow = select_and_count(events, config.selection)
-        if simulated:
-            pairs, kept = self._unused(pairs, f"{dataset}: {events.metadata['filename']}")
-            cutflow |= kept
+        pairs, kept = self._unused(pairs, dataset, leave_out=simulated and config.rows == "test")
+        cutflow |= kept
         smearings = config.systematics.smearings(config.smearing)
         if not simulated:
             smearings = {NOMINAL: SmearingConfig(mode="none")}
 
-        part = (keys.hash_key("analysis", *(ak.to_numpy(pairs[name]) for name in IDENTITY)) % PARTS).astype(np.int64)
+        run, *number = (ak.to_numpy(pairs[name]) for name in IDENTITY)
+        part = (keys.hash_key("analysis", keys.shared_run(run), *number) % PARTS).astype(np.int64)
         nominal = smear(pairs, smearings[NOMINAL], dataset)
         weights = self._weights(pairs, nominal, category)
         filled = {each.name: self._empty(each) for each in config.observables}
@@ -167,20 +168,15 @@ class AnalysisProcessor(ProcessorABC):
         """Return the sum over all chunks as it is."""
         return accumulator
 
-    def _unused(self, pairs: ak.Array, where: str) -> tuple[ak.Array, dict[str, int]]:
-        """Return the pairs that no network was trained on; refuse those of which one was."""
-        config = self._config
+    def _unused(self, pairs: ak.Array, dataset: str, *, leave_out: bool) -> tuple[ak.Array, dict[str, int]]:
+        """Return the pairs that nothing was trained on, and their number if that is a step; else refuse the others."""
         identity = {name: ak.to_numpy(pairs[name]) for name in IDENTITY}
-        kept: dict[str, int] = {}
-        if config.rows == "test":
-            held_out = np.ones(len(pairs), bool)
-            for used in config.used:
-                held_out &= used.held_out(identity)
-            pairs, identity = pairs[held_out], {name: values[held_out] for name, values in identity.items()}
-            kept["held out"] = len(pairs)
-        for used in config.used:
-            used.require_none_of(identity, where)
-        return pairs, kept
+        if not leave_out:
+            for used in self._config.used:
+                used.refuse(identity, dataset)
+            return pairs, {}
+        unused = ~np.any([np.zeros(len(pairs), bool), *(used.include(identity) for used in self._config.used)], axis=0)
+        return pairs[unused], {"held out": int(np.count_nonzero(unused))}
 
     def _weights(self, pairs: ak.Array, nominal: ak.Array, category: str) -> Weights:
         """Return the weights of the pairs with their variations; only the background is reweighted."""

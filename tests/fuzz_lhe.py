@@ -34,11 +34,12 @@ def main() -> None:
             data = mutant(rng, starts)
             piece = rng.choice((40, 100, 500, 4096, 1 << 20))
             chunk = rng.choice((None, 1, 2, 50))
+            weights = rng.choice(("strict", "strict", "fill", "skip"))
             try:
-                outcomes[compare(data, path, piece, chunk)] += 1
+                outcomes[compare(data, path, piece, chunk, weights)] += 1
             except BaseException:
                 Path("fuzz-failure.lhe").write_bytes(data)
-                print(f"mutant {done}, pieces of {piece} bytes, {chunk} events a chunk")
+                print(f"mutant {done}, pieces of {piece} bytes, {chunk} events a chunk, weights {weights}")
                 raise
             if done % 10_000 == 0 or done == arguments.count:
                 rate = done / (time.perf_counter() - begin)

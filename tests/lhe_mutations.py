@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import random
 import re
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 
 from lhe_reference import Event, MalformedError, read_reference
-from lhe_samples import REAL, document, listed_document, real_text, rich_document
+from lhe_samples import REAL, dialects, document, listed_document, real_text, rich_document
 from zmumu_hybrid.errors import LHEError
+from zmumu_hybrid.keys import GROUPED_RUN
 from zmumu_hybrid.lhe.layout import EVENT_FLOATS, EVENT_INTEGERS, PARTICLE_FLOATS, PARTICLE_INTEGERS
-from zmumu_hybrid.lhe.reading import LHEStream
+from zmumu_hybrid.lhe.stream import LHEStream, Weights
 
 BYTES = b"<>/#!-'\"= \n\t\r\0\x0b\x0c\xff\xe9eEdD+-.0123456789nNaAiIfFxX&;_,[]?"
 TOKENS = (
@@ -30,6 +32,7 @@ TOKENS = (
         b"</init>",
         b"</header>",
         b"<eventgroup>",
+        b"</eventgroup>",
     ),
     *(
         b"<rwgt>",
@@ -49,7 +52,8 @@ TOKENS = (
 def bases() -> list[bytes]:
     """Return small valid files to begin with: the real ones with few events, and those that have everything."""
     texts = [_cut(real_text(path), 3) for path in REAL]
-    return [*texts, rich_document(3), listed_document(3), document(), rich_document(2).replace(b"\n", b"\r\n")]
+    rich = rich_document(3)
+    return [*texts, rich, listed_document(3), document(), rich.replace(b"\n", b"\r\n"), *dialects()]
 
 
 def _cut(text: bytes, events: int) -> bytes:
@@ -103,13 +107,15 @@ def mutant(rng: random.Random, starts: list[bytes]) -> bytes:
     return gzip.compress(data, 1, mtime=0) if compressed else data
 
 
-def read_compiled(path: Path, piece_bytes: int, events_per_chunk: int | None) -> list[ak.Array]:
-    with LHEStream(path, piece_bytes=piece_bytes) as stream:
+def read_compiled(
+    path: Path, piece_bytes: int, events_per_chunk: int | None, weights: Weights = "strict"
+) -> list[ak.Array]:
+    with LHEStream(path, piece_bytes=piece_bytes, weights=weights) as stream:
         return list(stream.chunks(events_per_chunk))
 
 
-def assert_same(chunks: list[ak.Array], events: list[Event]) -> None:
-    """Compare bit for bit."""
+def assert_same(chunks: list[ak.Array], events: list[Event], *, fills: bool = False) -> None:
+    """Compare bit for bit; where missing weights are filled, a field may begin with a later chunk."""
     assert sum(map(len, chunks)) == len(events)
     first = 0
     for chunk in chunks:
@@ -117,7 +123,10 @@ def assert_same(chunks: list[ak.Array], events: list[Event]) -> None:
         first += len(part)
         particles = [particle for event in part for particle in event.particles]
         assert ak.num(chunk.particles, axis=1).tolist() == [len(event.particles) for event in part]
-        assert chunk.weights.fields == (list(part[0].weights) if part else [])
+        names = list(part[0].weights) if part else []
+        assert chunk.weights.fields == (names[: len(chunk.weights.fields)] if fills else names)
+        assert all(math.isnan(event.weights[name]) for name in names[len(chunk.weights.fields) :] for event in part)
+        assert chunk.run.tolist() == [GROUPED_RUN + event.place if event.place else 1 for event in part]
         for k, name in enumerate(EVENT_INTEGERS):
             assert chunk.eventinfo[name].tolist() == [event.counts[k] for event in part]
         columns = [(chunk.eventinfo[name], [event.numbers[k] for event in part]) for k, name in enumerate(EVENT_FLOATS)]
@@ -136,19 +145,26 @@ def event_named(error: LHEError, path: Path) -> int | None:
     return int(match[1]) if match else None
 
 
-def compare(data: bytes, path: Path, piece_bytes: int = 8 << 20, events_per_chunk: int | None = None) -> str:
+def compare(
+    data: bytes,
+    path: Path,
+    piece_bytes: int = 8 << 20,
+    events_per_chunk: int | None = None,
+    weights: Weights = "strict",
+) -> str:
     """Read `data` with both readers and require the same; return "read" or "refused"."""
     path.write_bytes(data)
     expected: list[Event] | MalformedError
     try:
-        expected = read_reference(data)
+        expected = read_reference(data, weights)
     except MalformedError as refusal:
         expected = refusal
     if not isinstance(expected, MalformedError):
-        assert_same(read_compiled(path, piece_bytes, events_per_chunk), expected)
+        chunks = read_compiled(path, piece_bytes, events_per_chunk, weights)
+        assert_same(chunks, expected, fills=weights == "fill")
         return "read"
     with pytest.raises(LHEError) as caught:
-        read_compiled(path, piece_bytes, events_per_chunk)
+        read_compiled(path, piece_bytes, events_per_chunk, weights)
     assert str(caught.value).startswith(f"{path}: ")
     if not data.startswith(b"\x1f\x8b"):
         assert event_named(caught.value, path) == expected.event, str(caught.value)

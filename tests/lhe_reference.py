@@ -34,11 +34,13 @@ class Event:
     numbers: list[float]
     particles: list[tuple[list[int], list[float]]] = field(default_factory=list)
     weights: dict[str, float] = field(default_factory=dict)
+    place: int = 0  # how many events of the same <eventgroup> come before
 
     def bits(self) -> tuple[object, ...]:
         """Everything in a form that is equal only if it is the same bit for bit."""
         return (
             self.counts,
+            self.place,
             _bits(self.numbers),
             [(integers, _bits(floats)) for integers, floats in self.particles],
             list(self.weights),
@@ -126,8 +128,12 @@ def gunzip(data: bytes) -> bytes:
     return text
 
 
-def read_reference(data: bytes) -> list[Event]:
-    """Return all events, or raise MalformedError."""
+Name = tuple[bytes, int]
+"""Of a weight: (the id of its <wgt>, -1), or (b"", its place in <weights>)."""
+
+
+def read_reference(data: bytes, mode: str = "strict") -> list[Event]:  # noqa: PLR0912
+    """Return all events, or raise MalformedError; `mode` is what becomes of weights, as in `read_lhe`."""
     if not data:
         raise MalformedError(None)
     if data[:2] == b"\x1f\x8b":
@@ -137,34 +143,104 @@ def read_reference(data: bytes) -> list[Event]:
             raise MalformedError(None) from None
     text = Text(data)
     declared = _head(text)
-    names: list[bytes] | None = None
     events: list[Event] = []
+    weights = Weights(declared, mode)
+    group: int | None = None
     while True:
         text.event = len(events)
         text.fill()
-        if text.begins(b"</LesHouchesEvents"):
-            text.take_tag()
-            break
-        if text.begins(b"<eventgroup") or text.begins(b"</eventgroup"):
-            text.take_tag()
+        begins = text.begins(b"<eventgroup")
+        if text.begins(b"</LesHouchesEvents") or begins or text.begins(b"</eventgroup"):
+            ends = text.begins(b"</LesHouchesEvents")
+            tag = text.take_tag()
+            if (group is None) != (ends or begins):
+                raise text.fail()
+            if ends:
+                break
+            if not tag.endswith(b"/>"):
+                group = 0 if begins else None
         elif text.begins(b"<event"):
             text.event = len(events) + 1
-            event, found = _event(text, declared)
-            names = list(found) if names is None else names
-            if set(found) != set(names):
+            event, found = _event(text, mode)
+            if not weights.add(found):
                 raise text.fail()
-            keys = [html.unescape(_decode(name)) for name in names]
-            if len(set(keys)) != len(keys):
-                raise text.fail()
-            event.weights = {key: found[name] for key, name in zip(keys, names, strict=True)}
+            if group is not None:
+                event.place, group = group, group + 1
             events.append(event)
         else:
             raise text.fail()
+    for event, values in zip(events, weights.rows, strict=True):
+        event.weights = {
+            name: values.get(column, math.nan) for name, column in zip(weights.names, weights.columns, strict=True)
+        }
     text.event = None
     text.fill()
     if text.at != len(data):
         raise text.fail()
     return events
+
+
+class Weights:
+    """The weights of all events, by what first named each; `names` is what they are called in the end."""
+
+    def __init__(self, declared: list[str], mode: str) -> None:
+        self.declared = declared
+        self.mode = mode
+        self.columns: list[Name] = []
+        self.names: list[str] = []
+        self.rows: list[dict[Name, float]] = []
+
+    def add(self, found: dict[Name, float]) -> bool:
+        """Add what an event has; False if it may not have it."""
+        first = not self.rows
+        row: dict[Name, float] = {}
+        new: list[Name] = []
+        for key, value in found.items():
+            column = self._column(key)
+            if column in row:
+                return False
+            row[column] = value
+            if column not in self.columns:
+                if column[1] < 0 and html.unescape(_decode(column[0])) in self._names_of_places():
+                    return False
+                new.append(column)
+        if new and not first and self.mode != "fill":
+            return False
+        self.columns += new
+        if new and not self._name():
+            return False
+        if self.mode == "strict" and set(row) != set(self.columns):
+            return False
+        self.rows.append(row)
+        return True
+
+    def _column(self, key: Name) -> Name:
+        """Return the column of a weight: for a new <wgt> that of <weights> which is called so, if there is one."""
+        raw, place = key
+        if key in self.columns or place >= 0:
+            return key
+        for known, name in zip(self.columns, self.names, strict=True):
+            if known[1] >= 0 and name.encode() == raw:
+                return known
+        return key
+
+    def _names_of_places(self) -> set[str]:
+        return {name for (_, place), name in zip(self.columns, self.names, strict=True) if place >= 0}
+
+    def _called(self, place: int) -> str:
+        return self.declared[place] if place < len(self.declared) else str(place + 1)
+
+    def _name(self) -> bool:
+        names = {key: html.unescape(_decode(key[0])) for key in self.columns if key[1] < 0}
+        for key in sorted((key for key in self.columns if key[1] >= 0), key=lambda key: key[1]):
+            name = self._called(key[1])
+            if name in names.values():
+                name = str(key[1] + 1)
+            while name in names.values():
+                name = f"weights[{name}]"
+            names[key] = name
+        self.names = [names[key] for key in self.columns]
+        return len(set(self.names)) == len(self.names)
 
 
 def _decode(name: bytes) -> str:
@@ -174,7 +250,7 @@ def _decode(name: bytes) -> str:
         return name.decode("latin-1")
 
 
-def _event(text: Text, declared: list[str]) -> tuple[Event, dict[bytes, float]]:
+def _event(text: Text, mode: str) -> tuple[Event, dict[Name, float]]:
     if text.take_tag().endswith(b"/>"):
         raise text.fail()
     text.fill()
@@ -188,7 +264,7 @@ def _event(text: Text, declared: list[str]) -> tuple[Event, dict[bytes, float]]:
         event.particles.append(
             ([integer(word, text.event) for word in words[:6]], [number(word, text.event) for word in words[6:]])
         )
-    weights: dict[bytes, float] = {}
+    weights: dict[Name, float] = {}
     while True:
         text.fill()
         if text.begins(b"</event"):
@@ -196,21 +272,21 @@ def _event(text: Text, declared: list[str]) -> tuple[Event, dict[bytes, float]]:
             return event, weights
         if text.begins(b"<event") or text.begins(b"</LesHouchesEvents"):
             raise text.fail()
-        if text.begins(b"<rwgt"):
+        if text.begins(b"<rwgt") and mode != "skip":
             _rwgt(text, weights)
-        elif text.begins(b"<weights"):
-            _weights(text, weights, declared)
+        elif text.begins(b"<weights") and mode != "skip":
+            _weights(text, weights)
         else:
             _element(text)
 
 
-def _add(text: Text, weights: dict[bytes, float], name: bytes, value: float) -> None:
+def _add(text: Text, weights: dict[Name, float], name: Name, value: float) -> None:
     if name in weights:
         raise text.fail()
     weights[name] = value
 
 
-def _rwgt(text: Text, weights: dict[bytes, float]) -> None:
+def _rwgt(text: Text, weights: dict[Name, float]) -> None:
     if text.take_tag().endswith(b"/>"):
         return
     while True:
@@ -230,7 +306,7 @@ def _rwgt(text: Text, weights: dict[bytes, float]) -> None:
         if not text.begins(b"</wgt"):
             raise text.fail()
         text.take_tag()
-        _add(text, weights, name, value)
+        _add(text, weights, (name, -1), value)
 
 
 def _identifier(tag: bytes) -> bytes | None:
@@ -243,7 +319,7 @@ def _identifier(tag: bytes) -> bytes | None:
     return None
 
 
-def _weights(text: Text, weights: dict[bytes, float], declared: list[str]) -> None:
+def _weights(text: Text, weights: dict[Name, float]) -> None:
     if text.take_tag().endswith(b"/>"):
         return
     place = 0
@@ -252,9 +328,7 @@ def _weights(text: Text, weights: dict[bytes, float], declared: list[str]) -> No
         if text.begins(b"</weights"):
             text.take_tag()
             return
-        value = number(text.word(), text.event)
-        name = declared[place] if place < len(declared) else str(place + 1)
-        _add(text, weights, name.encode(), value)
+        _add(text, weights, (b"", place), number(text.word(), text.event))
         place += 1
 
 
@@ -297,7 +371,7 @@ def _head(text: Text) -> list[str]:
             text.take(end)
         if name[1] == b"init":
             _init(text, body)
-            return _declared(text, re.sub(rb"(?s:<!--.*?-->|<!\[CDATA\[.*?\]\]>)", b"", header))
+            return _declared(text, re.sub(rb"(?s:<!--.*?-->|<!\[CDATA\[.*?\]\]>)", b"", header + body))
         header += text.text[start : text.at]
 
 

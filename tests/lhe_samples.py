@@ -95,6 +95,24 @@ def listed_document(events: int = 6) -> bytes:
     return document(*[with_weights(PLAIN_EVENT, "<weights> 1.1 1.2D+00\n1.3 </weights>\n")] * events)
 
 
+def dialects() -> list[bytes]:
+    """Return files with groups of events, with both kinds of weights, declared in <init>, and with some missing."""
+    one, two = (with_weights(PLAIN_EVENT.replace("1.0D+00", w), f"<weights>{w} 2</weights>\n") for w in ("10", "-7"))
+    both = with_weights(one, "<rwgt><wgt id='1001'>1</wgt><wgt id='2'>2</wgt></rwgt>")
+    turned = with_weights(PLAIN_EVENT, "<rwgt><wgt id='pdf &amp; 3'>1</wgt></rwgt><weights>3 4 5 6</weights>")
+    initrwgt = HEAD[HEAD.index("<initrwgt>") : HEAD.index("</header>")]
+    late = HEAD.replace(initrwgt, "").replace("</init>", initrwgt + "</init>")
+    named = with_weights(PLAIN_EVENT, "<rwgt><wgt id='1001'>1</wgt></rwgt>")
+    return [
+        document("<eventgroup nreal='1' ncounter='2'>\n", one, two, one, "</eventgroup>\n", two),
+        document("<eventgroup>\n", PLAIN_EVENT, "</eventgroup>\n<eventgroup/>", PLAIN_EVENT, PLAIN_EVENT),
+        document(both, both, head=late),
+        document(turned, turned),
+        document(named, PLAIN_EVENT, both, named),
+        document(PLAIN_EVENT, one, named, head=late),
+    ]
+
+
 def real_text(path: Path) -> bytes:
     """Return the text of a sample, decompressed."""
     data = path.read_bytes()

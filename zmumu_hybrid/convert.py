@@ -20,13 +20,13 @@ from zmumu_hybrid.files import atomic_path, require_file, sha256
 from zmumu_hybrid.progress import progress
 
 if TYPE_CHECKING:
-    from zmumu_hybrid.lhe.reading import LHEStream
+    from zmumu_hybrid.lhe.stream import LHEStream
 
 __all__ = ["Content", "ConversionSummary", "Kind", "cached", "convert", "extend_tree", "kind_of", "make_tree"]
 
 Kind = Literal["lhe", "root", "parquet"]
 
-_VERSION = 1
+_VERSION = 2
 """To be raised whenever the same input gives another file, so that what is in caches is made again."""
 
 _EVENTS_PER_BASKET = 50_000
@@ -178,7 +178,7 @@ def _convert(
     import uproot
 
     from zmumu_hybrid import schema  # noqa: F401
-    from zmumu_hybrid.lhe.reading import LHEStream
+    from zmumu_hybrid.lhe.stream import LHEStream
 
     paths = [os.fspath(path) for path in inputs]
     _check_paths(paths, Path(output))
@@ -193,7 +193,7 @@ def _convert(
     ):
         tree = make_tree(file)
         for path in paths:
-            with LHEStream(path, checksum=known is None) as stream:
+            with LHEStream(path, weights="skip", checksum=known is None) as stream:
                 note = _convert_stream(stream, tree, advance)
             if known is not None:
                 known.require_unchanged(path)

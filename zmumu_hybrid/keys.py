@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["hash_key", "normal", "seed_from", "uniform"]
+__all__ = ["GROUPED_RUN", "hash_key", "normal", "seed_from", "shared_run", "uniform"]
 
 UInt64s = NDArray[np.uint64]
 Floats = NDArray[np.float64]
+
+GROUPED_RUN = 0xFFF00000
+"""Runs above it are those of the events of an event group after its first one, by their place in it."""
 
 _GAMMA = 0x9E3779B97F4A7C15
 _MASK = 0xFFFFFFFFFFFFFFFF
@@ -65,6 +68,16 @@ def hash_key(*parts: Any) -> UInt64s:
             shape = np.broadcast_shapes(state.shape, word.shape)
             state = _mix(np.atleast_1d(state ^ word) + np.uint64(_GAMMA)).reshape(shape)
     return state
+
+
+def shared_run(run: NDArray[Any]) -> NDArray[Any]:
+    """Return the runs with which draws and splits are keyed: all events of a group (LHE's <eventgroup>) have run 1.
+
+    They have one luminosityBlock and event too. Real and counter-events are so smeared alike, and are in the same part
+    of a split, though each has an identity of its own.
+    """
+    run = np.asarray(run)
+    return np.where(run > GROUPED_RUN, np.ones((), run.dtype), run)
 
 
 def uniform(*parts: Any) -> Floats:

@@ -41,7 +41,7 @@ def is_test(
 ) -> NDArray[np.bool_]:
     """Return which events are in the test part: a boolean array of the shape (n,) of the integer arrays."""
     split = split or SplitConfig()
-    return keys.uniform(split.seed, "split", run, luminosity_block, event) < split.fraction
+    return keys.uniform(split.seed, "split", keys.shared_run(run), luminosity_block, event) < split.fraction
 
 
 def subset_order(*identity: NDArray[Any], seed: int = 0) -> NDArray[np.int64]:

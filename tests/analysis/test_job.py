@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import uproot
 from typer.testing import CliRunner
 
 from analysis.samples import event_files, training_sample
-from zmumu_hybrid import histograms
+from zmumu_hybrid import candidates, histograms
 from zmumu_hybrid.analysis import AnalysisOptions, Yields, analyse
 from zmumu_hybrid.analysis.job import named_models
 from zmumu_hybrid.cli import main
 from zmumu_hybrid.errors import ConfigurationError, InputError, LeakError, MissingDependencyError
 from zmumu_hybrid.files import sha256
+from zmumu_hybrid.training_events import TrainingEvents
 
 pytest.importorskip("pyhf")
 pytest.importorskip("iminuit")
@@ -60,7 +62,8 @@ def test_everything_is_written_and_agrees(sample: Any, model: Path, tmp_path: Pa
     assert record["fitted"] == "expected"
     assert [each["name"] for each in record["results"]] == names
     flow = record["cutflow"]["signal"]
-    assert 0 < flow["held out"] < 0.3 * flow["events"]
+    table = candidates.read(directory / "candidates.parquet", ["label", "is_test"])
+    assert flow["held out"] == np.count_nonzero(table["is_test"] & (table["label"] == 1))
     read = histograms.read(tmp_path / "out" / "histograms.json")
     assert read.keys() == set(names)
     assert list(read["mass"].axes["systematic"]) == record["systematics"]
@@ -80,15 +83,29 @@ def test_everything_is_written_and_agrees(sample: Any, model: Path, tmp_path: Pa
 
 def test_training_events_are_refused(sample: Any, tmp_path: Path) -> None:
     files, directory = sample
-    with pytest.raises(ConfigurationError, match=r"was made from this file: .*--rows test"):
-        quietly(files, tmp_path / "out", options=AnalysisOptions(trained_on=directory))
-    copies = {name: [tmp_path / path.name for path in paths] for name, paths in files.items()}
-    for name, paths in files.items():
-        for source, copy in zip(paths, copies[name], strict=True):
-            copy.write_bytes(source.read_bytes() + b"\0")  # the same events in a file with another checksum
-    with pytest.raises(LeakError, match=r"events are training events of .*take held-out rows alone"):
-        quietly(copies, tmp_path / "out", options=AnalysisOptions(trained_on=directory))
+    copy = tmp_path / "copy.root"
+    copy.write_bytes(files["background"][0].read_bytes() + b"\0")  # the same events in a file with another checksum
+    for inputs in (files, {"background": [copy]}, {"data": files["signal"]}):
+        with pytest.raises(LeakError, match=r"training events of .*take held-out rows alone \(--rows test\)"):
+            quietly(inputs, tmp_path / "out", options=AnalysisOptions(trained_on=directory))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_brings_the_events_that_it_was_trained_on(sample: Any, model: Path, tmp_path: Path) -> None:
+    import onnx
+
+    from zmumu_hybrid.apply.modelfile import read_model, seal, write_model
+
+    files, directory = sample
+    known = TrainingEvents.of_sample(directory)
+    card = read_model(model).card
+    noted = replace(card, data=card.data | {"training_events": known.summary()})
+    graph = onnx.load(model)
+    del graph.metadata_props[:]
+    write_model(seal(graph, noted), tmp_path / "known.onnx")
+    known.write(tmp_path / "known.onnx")
+    with pytest.raises(LeakError, match=r"events are training events of .*known\.onnx"):
+        quietly(files, tmp_path / "out", {"known": tmp_path / "known.onnx"}, AnalysisOptions(independent=True))
 
 
 def test_other_events_are_taken_whole(sample: Any, tmp_path: Path) -> None:

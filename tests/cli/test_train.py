@@ -33,6 +33,7 @@ def test_train_then_evaluate(table: Path, tmp_path: Path) -> None:
         "members.safetensors",
         "metrics.parquet",
         "ranges.json",
+        "training_events.parquet",
     }
     arguments = ["evaluate", str(run), "--data", str(table), "--output", str(output)]
     evaluated = CliRunner().invoke(app, arguments, catch_exceptions=False)
@@ -40,7 +41,7 @@ def test_train_then_evaluate(table: Path, tmp_path: Path) -> None:
     assert "2 members on the held-out events of" in evaluated.output
     found = json.loads(output.read_text())
     assert len(found["metrics"]["auc"]["members"]) == 2
-    assert found["data"]["part"] == "test"
+    assert found["data"]["split"] == "test"
 
 
 def test_a_file_sets_what_options_do_not(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from zmumu_hybrid.analysis.observables import DiscriminantScore, Observable, Opt
 from zmumu_hybrid.analysis.options import AnalysisOptions
 from zmumu_hybrid.analysis.results import Result, measure
 from zmumu_hybrid.analysis.systematics import SYSTEMATICS, Systematics, require_known
-from zmumu_hybrid.analysis.used_events import UsedEvents, read_used_events, require_trained_on, require_unused
+from zmumu_hybrid.analysis.training_sample import read_training_sample, require_trained_on
 from zmumu_hybrid.analysis.workspace import SAMPLES, Templates, make_workspace
 from zmumu_hybrid.clusters import worker_pool
 from zmumu_hybrid.errors import ConfigurationError, InputError
@@ -27,6 +27,7 @@ from zmumu_hybrid.reweighting import Reweighting
 from zmumu_hybrid.smearing import SmearingConfig
 from zmumu_hybrid.sources import open_sources
 from zmumu_hybrid.staging import staging_directory
+from zmumu_hybrid.training_events import TrainingEvents
 
 if TYPE_CHECKING:
     from hist import Hist
@@ -64,11 +65,11 @@ class AnalysisSummary:
 
 @dataclass(frozen=True, slots=True)
 class _Detector:
-    """What the training sample says: smearing, reweighting, the events used, and the optimal classifier."""
+    """What the training sample says: smearing, reweighting, its training events, and the optimal classifier."""
 
     smearing: SmearingConfig
     reweighting: Reweighting | None = None
-    used: tuple[UsedEvents, ...] = ()
+    used: tuple[TrainingEvents, ...] = ()
     optimal: OptimalScore | None = None
 
 
@@ -121,7 +122,7 @@ def analyse(
     if measures:
         require_pyhf()
     cuts = Cuts(options.pt, options.eta, options.mass)
-    observables, tables = _networks(models or {}, options.bins)
+    observables, tables, used = _networks(models or {}, options.bins)
     simulated = any(sample in inputs for sample in SAMPLES)
     detector = _detector(options, tables if simulated else {})
     systematics = _systematics(options, detector)
@@ -130,7 +131,6 @@ def analyse(
     low, high = options.mass_window
     observables = [of_mass("mass-cut", 1, low, high), of_mass("mass", options.bins, *options.mass), *observables]
     sources = open_sources(inputs, options.cache, branches=options.declared, show_progress=show_progress)
-    require_unused([each for each in sources if each.dataset != "data"], detector.used, options.rows)
     config = AnalysisConfig(
         observables=observables,
         selection=options.selection,
@@ -139,7 +139,7 @@ def analyse(
         cuts=cuts,
         reweighting=detector.reweighting,
         rows=options.rows,
-        used=detector.used,
+        used=(*detector.used, *used),
     )
     with worker_pool(options.staff) as pool:
         found = run(
@@ -211,9 +211,9 @@ def named_models(given: Sequence[str]) -> dict[str, Path]:
 
 def _networks(
     models: Mapping[str, str | os.PathLike[str]], bins: int
-) -> tuple[list[Observable], dict[str, str | None]]:
-    """Return the observables of networks, and the checksum of the table that each was trained on."""
-    observables, tables = [], {}
+) -> tuple[list[Observable], dict[str, str | None], list[TrainingEvents]]:
+    """Return the observables of networks, the checksum of the table of each, and what training events are known."""
+    observables, tables, used = [], {}, []
     for name, path in models.items():
         if name in ("mass", "mass-cut", "optimal") or not name.replace("-", "").replace("_", "").isalnum():
             raise ConfigurationError(
@@ -223,32 +223,35 @@ def _networks(
 
         discriminant = Discriminant.load(path, out_of_range="ignore")
         observables.append(of_score(name, str(discriminant.card.model.model), DiscriminantScore(discriminant), bins))
-        tables[name] = discriminant.card.data.get("sha256")
-    return observables, tables
+        data = discriminant.card.data
+        tables[name] = data.get("sha256")
+        if "training_events" in data and (known := TrainingEvents.of_model(path, data["training_events"])) is not None:
+            used.append(known)
+    return observables, tables, used
 
 
 def _detector(options: AnalysisOptions, tables: dict[str, str | None]) -> _Detector:
     """Read what the training sample says."""
     if options.trained_on is None:
         if not options.independent:
-            require_trained_on(tables, ())
+            require_trained_on(tables, None)
         return _Detector(options.smearing_config)
     from zmumu_hybrid import optimal
 
     directory = options.trained_on
-    used = read_used_events(directory)
+    known = read_training_sample(directory)
     if not options.independent:
-        require_trained_on(tables, [used])
-    smearing, reweighting = used.smearing, None
+        require_trained_on(tables, known)
+    smearing, reweighting = known.smearing, None
     if (directory / "reweighting.json").exists():
         reweighting = Reweighting.read(directory / "reweighting.json")
     best = None
     if options.optimal:
         sample = optimal.read_sample(directory)
         smearing, reweighting = optimal.read_settings(directory, sample)
-        known = sample.where(~sample.columns["is_test"])
-        best = OptimalScore(optimal.learn_classifier(known, smearing, reweighting))
-    return _Detector(smearing, reweighting, (used,), best)
+        learned = sample.where(~sample.columns["is_test"])
+        best = OptimalScore(optimal.learn_classifier(learned, smearing, reweighting))
+    return _Detector(smearing, reweighting, (known.events,), best)
 
 
 def _require_selected(found: Mapping[str, Any]) -> None:

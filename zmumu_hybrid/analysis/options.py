@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zmumu_hybrid.analysis.systematics import SYSTEMATICS, require_known
-from zmumu_hybrid.analysis.used_events import Rows
+from zmumu_hybrid.analysis.training_sample import Rows
 from zmumu_hybrid.analysis.workspace import Yields
 from zmumu_hybrid.branches import PRESETS, Branches, MuonsFrom
 from zmumu_hybrid.clusters import ExecutorName, Workers
@@ -31,7 +31,7 @@ class AnalysisOptions:
     independent : bool
         The networks were trained on something else, and none of the events was used for it.
     rows : {"all", "test"}
-        Which events of simulation are taken: all, or those that `trained_on` holds out.
+        Which events of simulation are taken: all, a training event among them being an error, or all but these.
     optimal : bool
         Whether the optimal classifier is one of the observables; it needs `trained_on`, of leading order.
     systematics : tuple of str, optional

@@ -38,7 +38,8 @@ class ModelCard:
     training : dict
         How it was trained.
     data : dict
-        What it was trained on: "sha256" of the table.
+        What it was trained on: "sha256" of the table, and "training_events", the
+        `zmumu_hybrid.training_events.TrainingEvents.summary` of what is beside the model.
     metrics : dict
         On held-out events: "mean", "std" over members and "members" of each metric; null where not finite.
     limits : dict

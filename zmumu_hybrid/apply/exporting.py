@@ -21,6 +21,7 @@ from zmumu_hybrid.files import sha256
 from zmumu_hybrid.learn import ranges
 from zmumu_hybrid.learn.configuration import ModelConfig
 from zmumu_hybrid.learn.measures import read_metrics
+from zmumu_hybrid.training_events import TrainingEvents, events_path
 
 if TYPE_CHECKING:
     from zmumu_hybrid.learn.ensemble import Ensemble
@@ -38,7 +39,7 @@ Arrays = dict[str, NDArray[Any]]
 def export(
     run: str | os.PathLike[str], output: str | os.PathLike[str], data: str | os.PathLike[str] | None = None
 ) -> tuple[Path, Path]:
-    """Export the ensemble of a run as a model file, with its card beside it.
+    """Export the ensemble of a run as a model file, with its card and its training events beside it.
 
     Parameters
     ----------
@@ -52,7 +53,8 @@ def export(
     Returns
     -------
     tuple of Path
-        The model file and the card, ``NAME.card.json``.
+        The model file and the card, ``NAME.card.json``. What the run was trained on is in
+        ``NAME.training_events.parquet``.
 
     Raises
     ------
@@ -63,7 +65,13 @@ def export(
     MissingDependencyError
         If torch, onnx or onnxruntime is not installed.
     """
-    return write_model(export_run(run, data), output)
+    written = write_model(export_run(run, data), output)
+    known = TrainingEvents.of_model(run)
+    if known is None:
+        events_path(output).unlink(missing_ok=True)  # those of what was there before
+    else:
+        known.write(output)
+    return written
 
 
 def export_run(run: str | os.PathLike[str], data: str | os.PathLike[str] | None = None) -> ModelFile:
@@ -74,6 +82,9 @@ def export_run(run: str | os.PathLike[str], data: str | os.PathLike[str] | None 
     ensemble = load_ensemble(run)
     if data is not None:
         ensemble.ranges = _measure(ensemble, data)
+    known = TrainingEvents.of_model(run)
+    if known is not None:
+        ensemble.data["training_events"] = known.summary()
     return to_model(ensemble, _metrics(run))
 
 

@@ -23,6 +23,7 @@ from zmumu_hybrid.pairs import IDENTITY, PairOrder, PairSelection
 from zmumu_hybrid.parts import in_groups, merge_parts
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
 from zmumu_hybrid.sources import open_sources
+from zmumu_hybrid.training_events import TrainingEvents
 
 __all__ = ["COLUMNS", "TREE", "ApplyOptions", "ApplySummary", "apply"]
 
@@ -34,8 +35,10 @@ COLUMNS: dict[str, np.dtype[Any]] = {
     "score": np.dtype(np.float64),
     "score_std": np.dtype(np.float64),
     "general_weight": np.dtype(np.float64),
+    "trained_on": np.dtype(np.int8),
 }
-"""The columns of the output: the event, and the fields of `zmumu_hybrid.apply.discriminant.Scores`."""
+"""The columns of the output: the event, the fields of `zmumu_hybrid.apply.discriminant.Scores`, and whether the model
+was trained on the event: 1 for yes, 0 for no, -1 where that is not known."""
 
 Paths = Sequence[str | os.PathLike[str]]
 
@@ -125,7 +128,7 @@ class ApplySummary:
     cutflow : dict of str to int
         Number of events after each step.
     warnings : list of str
-        What lies outside the range of the training, with numbers.
+        What lies outside the range of the training, with numbers, and how many rows are training events.
     seconds : float
         Wall time.
     """
@@ -183,6 +186,8 @@ def apply(
     if target.is_dir():
         raise OutputError(f"{target}: is a directory, the name of a ROOT file is needed")
     discriminant = _loaded(model)
+    noted = discriminant.card.data.get("training_events")
+    known = None if noted is None else TrainingEvents.of_model(model, noted)
     sources = open_sources(
         {options.dataset: inputs}, options.cache, branches=options.declared, show_progress=show_progress
     )
@@ -194,7 +199,7 @@ def apply(
         with worker_pool(options.staff) as pool:
             result = run(sources, processor, pool=pool, chunksize=options.chunksize, show_progress=show_progress)
         tables = merge_parts([parts / name for name in sorted(result["parts"])])
-        written = _write(tables, target)
+        written, seen = _write(tables, target, known)
     expected = sum(result["parts"].values())
     if written != expected:
         raise IncompleteRunError(
@@ -205,7 +210,7 @@ def apply(
         events=result["cutflow"]["events"],
         pairs=written,
         cutflow=dict(result["cutflow"]),
-        warnings=_warnings(discriminant.card.limits, result["counts"]),
+        warnings=[*_warnings(discriminant.card.limits, result["counts"]), *seen],
         seconds=time.perf_counter() - started,
     )
 
@@ -228,14 +233,20 @@ def _warnings(limits: dict[str, dict[str, Any]], counts: ranges.Counts) -> list[
     return ranges.warnings_of(limits, counts)
 
 
-def _write(tables: Iterator[Table], path: Path) -> int:
-    """Write tables to a ROOT file, whole or not at all; return the number of rows."""
+def _write(tables: Iterator[Table], path: Path, known: TrainingEvents | None) -> tuple[int, list[str]]:
+    """Write tables to a ROOT file, whole or not at all; return the number of rows, and a warning of those known."""
     import uproot
 
-    rows = 0
+    rows = seen = 0
     with atomic_path(path) as temporary, uproot.recreate(temporary) as file:
         tree = file.mktree(TREE, dict(COLUMNS))
         for table in in_groups(tables):
+            trained_on = np.full(len(table["run"]), -1) if known is None else known.include(table)
+            table["trained_on"] = trained_on.astype(np.int8)
             tree.extend({name: table[name] for name in COLUMNS})
             rows += len(table["run"])
-    return rows
+            seen += int(np.count_nonzero(table["trained_on"] == 1))
+    said = f"{seen:,} of {rows:,} rows are events that the model was trained on: their trained_on is 1"
+    if known is None:
+        said = "which events the model was trained on is not known (no training_events.parquet): trained_on is -1"
+    return rows, [said] if seen or known is None else []

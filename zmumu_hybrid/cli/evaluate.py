@@ -15,7 +15,7 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="Directory of `zmumu process`, or a candidate table.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="JSON file for the metrics.")],
 ) -> None:
-    """Measure an ensemble: on the held-out events of its own sample, on all events of another."""
+    """Measure an ensemble, on events that it was not trained on: of its own sample those held out."""
     from zmumu_hybrid.files import write_json
     from zmumu_hybrid.training.evaluation import evaluate as evaluate_ensemble
 
@@ -33,6 +33,13 @@ def _show(found: dict[str, Any], output: Path) -> None:
         table.add_row(name, *("–" if metric[part] is None else f"{metric[part]:.4f}" for part in ("mean", "std")))
     console = Console(highlight=False)
     console.print(table)
-    events = {"test": "the held-out events", "all": "all events"}[found["data"]["part"]]
+    data = found["data"]
+    events = "the held-out events" if data["left_out"] else "all events"
     members = len(found["metrics"]["auc"]["members"])
-    console.print(f"{members} members on {events} of {found['data']['path']}; {output}", soft_wrap=True)
+    console.print(f"{members} members on {events} of {data['path']}; {output}", soft_wrap=True)
+    if data["left_out"]:
+        console.print(f"left out are {data['left_out']:,} of {data['events']:,} events, which it was trained on")
+    elif data["left_out"] is None:
+        typer.echo(
+            f"zmumu: warning: {found['run']} does not say which events it was trained on: any may count", err=True
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zmumu_hybrid.lhe.header import LHEInit, LHEProcess, LHEWeight
-from zmumu_hybrid.lhe.reading import LHEStream, iterate_lhe, read_init, read_lhe
+from zmumu_hybrid.lhe.reading import iterate_lhe, read_init, read_lhe
+from zmumu_hybrid.lhe.stream import LHEStream
 
 __all__ = ["LHEInit", "LHEProcess", "LHEStream", "LHEWeight", "iterate_lhe", "read_init", "read_lhe"]

@@ -66,7 +66,8 @@ class LHEInit:
         IDWTUP.
     processes : tuple of LHEProcess
     weights : tuple of LHEWeight
-        As declared in <initrwgt>; the weights that the events have are the fields of their `weights`.
+        As declared in <initrwgt>, in the header or in <init>; the weights that the events have are the fields of their
+        `weights`.
     header : str
         The text between the opening tag of the file and <init>, settings of the generator in it.
     """
@@ -210,7 +211,7 @@ def _skip_block(text: bytes, start: re.Match[bytes]) -> int:
 
 
 def _declared_weights(header: bytes, name: str) -> tuple[LHEWeight, ...]:
-    """Return the weights that <initrwgt> declares."""
+    """Return the weights that <initrwgt> declares, in the header or in <init>."""
     weights: list[LHEWeight] = []
     visible = _HIDDEN.sub(b"", header)
     begin = visible.find(b"<initrwgt")
@@ -337,7 +338,7 @@ def parse_preamble(text: bytes, name: str) -> tuple[LHEInit, int]:
         pdf_sets=(int(beams[6]), int(beams[7])),
         weighting_strategy=int(beams[8]),
         processes=tuple(LHEProcess(int(row[3]), row[0], row[1], row[2]) for row in processes),
-        weights=_declared_weights(header, name),
+        weights=_declared_weights(header + body, name),
         header=decode(header).strip(),
     )
     return init, end

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid.compiled import compiled
+from zmumu_hybrid.keys import GROUPED_RUN
 
 __all__ = ["RUN", "identify"]
 
@@ -48,7 +49,11 @@ def _identify(offsets: Any, integers: Any, bits: Any, event: Any, block: Any) ->
 
 
 def identify(
-    offsets: NDArray[np.int64], integers: NDArray[np.int32], floats: NDArray[np.float64]
+    offsets: NDArray[np.int64],
+    integers: NDArray[np.int32],
+    floats: NDArray[np.float64],
+    places: NDArray[np.int64] | None = None,
+    before: tuple[int, int] = (0, 0),
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint64]]:
     """Return run, luminosityBlock and event of each event.
 
@@ -64,11 +69,16 @@ def identify(
         pdgId and status first.
     floats : float64 array, shape (5 or more, particles)
         px, py, pz, energy, mass first.
+    places : int64 array, shape (n,), optional
+        How many events of the same group come before each. What follows in a group has `luminosityBlock` and `event` of
+        its first event, and a run of its own (`zmumu_hybrid.keys.shared_run`).
+    before : (int, int)
+        luminosityBlock and event of the event before the first one.
 
     Returns
     -------
     run : uint32 array, shape (n,)
-        1 throughout.
+        1 but for what follows in a group.
     luminosityBlock : uint32 array, shape (n,)
     event : uint64 array, shape (n,)
     """
@@ -76,4 +86,12 @@ def identify(
     event = np.empty(n, np.uint64)
     block = np.empty(n, np.uint32)
     _identify(offsets, integers, floats.view(np.uint64), event, block)
-    return np.full(n, RUN, np.uint32), block, event
+    run = np.full(n, RUN, np.uint32)
+    if places is not None and places.any():
+        first = np.maximum(np.arange(n) - places, -1)  # -1 is the event before
+        run[places > 0] = GROUPED_RUN + places[places > 0]
+        block, event = (
+            np.append(values, np.array(last, values.dtype))[first]
+            for values, last in zip((block, event), before, strict=True)
+        )
+    return run, block, event

@@ -16,6 +16,7 @@ __all__ = [
     "Kind",
     "Names",
     "State",
+    "WeightMode",
 ]
 
 EVENT_INTEGERS = ("nparticles", "pid")
@@ -25,7 +26,7 @@ PARTICLE_FLOATS = ("px", "py", "pz", "energy", "genMass", "lifetime", "spin")
 
 
 class Found(IntEnum):
-    """Why `scan` came back: FINE within it; up to NEW_PLACE it can go on; after that, what is wrong at State.WHERE."""
+    """Why `scan` came back: FINE within it; up to ID_OF_PLACE it may go on; then, what is wrong at State.WHERE."""
 
     FINE = 0
     MORE = 1
@@ -35,6 +36,7 @@ class Found(IntEnum):
     UNDECIDED_FULL = 5
     NEW_NAME = 6
     NEW_PLACE = 7
+    ID_OF_PLACE = 8
     BAD_NUMBER = 10
     BAD_INTEGER = 11
     FEW_COLUMNS = 12
@@ -48,6 +50,7 @@ class Found(IntEnum):
     OPEN_EVENT = 20
     WEIGHT_TWICE = 21
     WEIGHT_MISSING = 22
+    BAD_GROUP = 23
 
 
 class State(IntEnum):
@@ -61,6 +64,16 @@ class State(IntEnum):
     WHERE = 5
     FIELD = 6
     EXTRA = 7
+    GROUP = 8  # 0 outside <eventgroup>, else 1 more than the number of its events so far
+    WEIGHTS = 9  # a WeightMode
+
+
+class WeightMode(IntEnum):
+    """What is done with the named weights: all events have the same, or NaN in place of what is missing, or unread."""
+
+    STRICT = 0
+    FILL = 1
+    SKIP = 2
 
 
 class Kind(IntEnum):
@@ -75,6 +88,7 @@ class Columns(NamedTuple):
     """What the events are written to; the lengths are capacities."""
 
     offsets: Any  # int64 (events + 1,), where each event's particles begin
+    places: Any  # int64 (events,), how many events of the same <eventgroup> come before
     counts: Any  # int32 (2, events), see EVENT_INTEGERS
     event: Any  # float64 (4, events), see EVENT_FLOATS
     integers: Any  # int32 (6, particles), see PARTICLE_INTEGERS

@@ -23,6 +23,7 @@ _FIELDS = (*EVENT_INTEGERS, *EVENT_FLOATS, *PARTICLE_INTEGERS, *PARTICLE_FLOATS)
 _TOKEN = re.compile(rb"[^ \t\r\n<]+|<[^ \t\r\n<>]*>?")
 _NOT_FINITE = re.compile(rb"[+-]?(?:nan|inf)", re.IGNORECASE)
 _REMEDY = "the file is damaged: copy or generate it again"
+_OTHER_WEIGHTS = "read the file with weights='fill' for NaN in place of what is missing, or weights='skip' for none"
 
 
 def truncated(name: str, line: int, events: int, inside: bool, damage: tuple[str, str] | None = None) -> LHEError:
@@ -115,21 +116,26 @@ def event_error(  # noqa: PLR0912
         what = f"{value} stands where a weight, or the end of the weights, should"
     elif found == Found.TEXT_BETWEEN_EVENTS:
         return LHEError(f"{name}: line {line}: {value} stands after event {event - 1}, outside any event: {remedy}")
+    elif found == Found.BAD_GROUP:
+        place = "outside any" if token.startswith(b"</eventgroup") else "inside an"
+        what = f"{value} stands after event {event - 1}, {place} <eventgroup>"
+        return LHEError(f"{name}: line {line}: {what}: {remedy}")
     elif found == Found.BAD_TAG:
         what = f"{value} is not a valid tag here"
     elif found == Found.OPEN_ELEMENT:
         what = f"the element {value} is not closed before </event>"
     elif found == Found.OPEN_EVENT:
         what = f"there is no </event> before {value}"
-    elif found == Found.WEIGHT_TWICE:
-        what = f"the weight {weights[extra]!r} is given twice"
+    elif found in (Found.WEIGHT_TWICE, Found.ID_OF_PLACE):
+        which = repr(decode(text[where:extra])) if found == Found.ID_OF_PLACE else repr(weights[extra])
+        what = f"the weight {which} is given twice"
     elif found == Found.WEIGHT_MISSING:
         what = f"the weight {weights[extra]!r} of the first event is missing"
-        remedy = "all events of a file must have the same weights; split the file"
+        remedy = _OTHER_WEIGHTS
     else:
         which = (
             repr(decode(text[where : min(extra, where + 80)])) if found == Found.NEW_NAME else f"in place {extra + 1}"
         )
         what = f"the weight {which} is not among those of the first event"
-        remedy = "all events of a file must have the same weights; split the file"
+        remedy = _OTHER_WEIGHTS
     return LHEError(f"{name}: event {event}, line {line}: {what}: {remedy}")

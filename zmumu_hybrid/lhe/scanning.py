@@ -9,7 +9,8 @@ the line or at the next tag::
     particle-line   IDUP ISTUP MOTHUP(2) ICOLUP(2) PUP(5) VTIMUP SPINUP, exactly NUP of them
     element  <rwgt> (<wgt id="name"> number </wgt>)* </rwgt>, <weights> number* </weights>, or any other, skipped
 
-Events may stand in `<eventgroup>`. Standard: hep-ph/0609017, and arXiv:1405.1067 for versions 2 and 3.
+Events may stand in `<eventgroup>`, which does not nest. Standard: hep-ph/0609017, and arXiv:1405.1067 for versions 2
+and 3.
 """
 # ruff: noqa: PLR0911, PLR0912  (a parser has many ways to go, and to fail)
 
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from zmumu_hybrid.compiled import byte, compiled
-from zmumu_hybrid.lhe.layout import WEIGHT_FIELD, Columns, Found, Kind, Names, State
+from zmumu_hybrid.lhe.layout import WEIGHT_FIELD, Columns, Found, Kind, Names, State, WeightMode
 from zmumu_hybrid.lhe.numerals import BAD, EXACT, UNDECIDED, read_decimal, read_integer
 from zmumu_hybrid.lhe.tags import (
     find_attribute_id,
@@ -46,6 +47,7 @@ _WGT = np.frombuffer(b"<wgt", np.uint8)
 _WGT_END = np.frombuffer(b"</wgt", np.uint8)
 _WEIGHTS = np.frombuffer(b"<weights", np.uint8)
 _WEIGHTS_END = np.frombuffer(b"</weights", np.uint8)
+_LONGEST_GROUP = 1 << 20
 
 
 @compiled
@@ -177,6 +179,9 @@ def _read_rwgt(data: Any, i: int, stop: int, columns: Columns, names: Names, sta
             state[State.EXTRA] = end
             return begin, filled, Found.NEW_NAME
         i, found = _read_weight(data, skip_blank(data, i), stop, weight, columns, names, state)
+        if found == Found.WEIGHT_TWICE:
+            state[State.EXTRA] = end
+            return begin, filled, Found.ID_OF_PLACE
         if found != Found.FINE:
             return i, filled, found
         i = skip_blank(data, i)
@@ -225,7 +230,7 @@ def _read_elements(data: Any, i: int, stop: int, columns: Columns, names: Names,
         if is_tag(data, i, _EVENT) or is_tag(data, i, _FILE_END):
             return i, Found.OPEN_EVENT
         rwgt = is_tag(data, i, _RWGT)
-        if rwgt or is_tag(data, i, _WEIGHTS):
+        if state[State.WEIGHTS] != WeightMode.SKIP and (rwgt or is_tag(data, i, _WEIGHTS)):
             i, found = skip_tag(data, i, stop)
             if found != Found.FINE:
                 return i, found
@@ -243,8 +248,10 @@ def _read_elements(data: Any, i: int, stop: int, columns: Columns, names: Names,
     if total != len(names.stamps):
         for weight in range(len(names.stamps)):
             if names.stamps[weight] != state[State.ATTEMPT]:
-                state[State.EXTRA] = weight
-                return i, Found.WEIGHT_MISSING
+                if state[State.WEIGHTS] == WeightMode.STRICT:
+                    state[State.EXTRA] = weight
+                    return i, Found.WEIGHT_MISSING
+                columns.weights[weight, state[State.EVENTS]] = np.nan
     return skip_tag(data, i, stop)
 
 
@@ -335,6 +342,9 @@ def scan(data: Any, stop: int, columns: Columns, names: Names, state: Any) -> An
         if is_tag(data, i, _EVENT):
             if state[State.EVENTS] == columns.counts.shape[1]:
                 return Found.EVENTS_FULL
+            if state[State.GROUP] > _LONGEST_GROUP:
+                state[State.WHERE] = i
+                return Found.BAD_GROUP
             undecided = state[State.UNDECIDED]
             state[State.ATTEMPT] += 1
             i, particles, found = _read_event(data, i, stop, columns, names, state)
@@ -342,19 +352,25 @@ def scan(data: Any, stop: int, columns: Columns, names: Names, state: Any) -> An
                 state[State.UNDECIDED] = undecided
                 state[State.WHERE] = i
                 return found
+            group = state[State.GROUP]
+            columns.places[state[State.EVENTS]] = max(group - 1, 0)
+            state[State.GROUP] = group + 1 if group else 0
             state[State.EVENTS] += 1
             state[State.PARTICLES] += particles
             columns.offsets[state[State.EVENTS]] = state[State.PARTICLES]
         else:
-            ends = is_tag(data, i, _FILE_END)
-            if not (ends or is_tag(data, i, _GROUP) or is_tag(data, i, _GROUP_END)):
-                state[State.WHERE] = i
-                return Found.TEXT_BETWEEN_EVENTS
             state[State.WHERE] = i
+            ends, begins = is_tag(data, i, _FILE_END), is_tag(data, i, _GROUP)
+            if not (ends or begins or is_tag(data, i, _GROUP_END)):
+                return Found.TEXT_BETWEEN_EVENTS
             i, found = skip_tag(data, i, stop)
             if found != Found.FINE:
                 return Found.MORE if found == Found.MORE else Found.TEXT_BETWEEN_EVENTS
+            if (state[State.GROUP] == 0) != (ends or begins):
+                return Found.BAD_GROUP
             if ends:
                 state[State.POSITION] = i
                 return Found.END
+            if byte(data, i - 2) != 47:
+                state[State.GROUP] = 1 if begins else 0
         state[State.POSITION] = i

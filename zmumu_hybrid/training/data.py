@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from zmumu_hybrid import candidates
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.splitting import subset
+from zmumu_hybrid.training_events import TrainingEvents
 
 __all__ = ["MOMENTA", "Split", "TrainingTable", "load", "read_rows", "table_path"]
 
@@ -147,6 +148,7 @@ def load(
     fraction: float = 1.0,
     seed: int = 0,
     batch_size: int = 1,
+    without: TrainingEvents | None = None,
 ) -> TrainingTable:
     """Read the events of one side of the split of a candidate table.
 
@@ -162,6 +164,8 @@ def load(
         Of that choice.
     batch_size : int
         How many rows there must be at least.
+    without : TrainingEvents, optional
+        Events to leave out.
 
     Raises
     ------
@@ -170,7 +174,7 @@ def load(
         missing or has no positive total weight, or there are too few rows for a batch.
     """
     path = table_path(data)
-    table = read_rows(path, MOMENTA, split, fraction, seed)
+    table = read_rows(path, MOMENTA, split, fraction, seed, without)
     usable = {name: np.abs(table[name]) <= np.finfo(np.float32).max for name in ("pt_0", "weight", *MOMENTA)}
     usable["label"] = np.isin(table["label"], (0, 1))
     for name, good in usable.items():
@@ -190,12 +194,24 @@ def as_table(columns: Mapping[str, NDArray[Any]]) -> TrainingTable:
 
 
 def read_rows(
-    path: Path, columns: Sequence[str], split: Split, fraction: float = 1.0, seed: int = 0
+    path: Path,
+    columns: Sequence[str],
+    split: Split,
+    fraction: float = 1.0,
+    seed: int = 0,
+    without: TrainingEvents | None = None,
 ) -> candidates.Table:
     """Read columns of the rows that `load` takes, with identity, pT of the mu+, weight and side of the split."""
     table = candidates.read(path, [*_IDENTITY, *_OTHERS, *columns])
     _refuse_duplicates(table, path)
     chosen = {"train": ~table["is_test"], "test": table["is_test"], "all": np.ones(len(table["run"]), bool)}[split]
+    if without is not None:
+        chosen &= ~without.include(table)
+        if not chosen.any():
+            raise InputError(
+                f"{path}: all {len(chosen)} events are training events of {without.source}: give events that it has "
+                "not seen"
+            )
     table = {name: values[chosen] for name, values in table.items()}
     if fraction < 1.0:
         kept = subset(*(table[name] for name in _IDENTITY), size=float(fraction), seed=seed)

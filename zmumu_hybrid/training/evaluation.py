@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from zmumu_hybrid import candidates
 from zmumu_hybrid.files import sha256
+from zmumu_hybrid.metrics import auc_with_uncertainty
+from zmumu_hybrid.pairs import IDENTITY
 from zmumu_hybrid.training.data import Split, load, table_path
-from zmumu_hybrid.training.ensemble import Ensemble, load_ensemble
+from zmumu_hybrid.training.ensemble import Ensemble, load_ensemble, sigmoid
 from zmumu_hybrid.training.measures import METRICS, measure
+from zmumu_hybrid.training_events import TrainingEvents
 
 __all__ = ["evaluate", "measure_ensemble"]
 
@@ -25,24 +29,48 @@ def measure_ensemble(ensemble: Ensemble, data: str | os.PathLike[str], split: Sp
 def evaluate(run: str | os.PathLike[str], data: str | os.PathLike[str]) -> dict[str, Any]:
     """Evaluate the ensemble in the folder `run` on processed events.
 
-    Of the table that it was trained on only the held-out events count, of any other one all of them.
+    Events that it was trained on do not count, in whatever table they are: of its own only those held out do.
 
     Returns
     -------
     dict
-        "data": the table, its SHA-256 and which "split" of it was used. "metrics": for each of `METRICS` the "mean" and
-        "std" over the members and the values of the "members"; null where a value is not finite.
+        "data": the table, its SHA-256, which "split" of it was used ("test" if events were left out, else "all"), how
+        many "events" it has, and how many of them were "left_out"; null if the run does not know what it was trained
+        on. "metrics": for each of `METRICS` the "mean" and "std" over the members and the values of the "members"; null
+        where a value is not finite. "mean_score": "auc" and "auc_uncertainty" of the mean score of all members, which
+        is what an exported model gives.
+
+    Raises
+    ------
+    InputError
+        If the run was trained on all of the events, or those left cannot be used.
+    MissingInputError, ModelError
+        If there is no such run, or it is damaged.
     """
     ensemble = load_ensemble(run)
     path = table_path(data)
     checksum = sha256(path)
-    split: Split = "test" if checksum == ensemble.data.get("sha256") else "all"
-    measured = measure_ensemble(ensemble, path, split)
+    known = TrainingEvents.of_model(run)
+    if known is None and checksum == ensemble.data.get("sha256"):  # a run of before they were kept
+        known = TrainingEvents.of_sample(path)
+    table = load(path, split="all", without=known)
+    logits = ensemble.logits(**table.inputs)
+    measured = [measure(each, table) for each in logits]
+    mean_score = auc_with_uncertainty(sigmoid(logits).mean(0, dtype=np.float64), table.label, table.weight)
+    identity = candidates.read(path, IDENTITY)
+    left_out = None if known is None else int(np.count_nonzero(known.include(identity)))
     metrics = {name: _summary([float(row[name]) for row in measured]) for name in METRICS}
     return {
         "run": str(Path(run)),
         "model": ensemble.name,
-        "data": {"path": str(path), "sha256": checksum, "split": split},
+        "data": {
+            "path": str(path),
+            "sha256": checksum,
+            "split": "test" if left_out else "all",
+            "events": len(identity["event"]),
+            "left_out": left_out,
+        },
+        "mean_score": dict(zip(("auc", "auc_uncertainty"), mean_score, strict=True)),
         "metrics": metrics,
     }
 

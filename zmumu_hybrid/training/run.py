@@ -37,6 +37,7 @@ from zmumu_hybrid.training.measures import METRICS, read_metrics
 from zmumu_hybrid.training.resmearing import FreshSmearing
 from zmumu_hybrid.training.tensorboard import event_log, write_events
 from zmumu_hybrid.training.trainer import Member, Row, check_module, make_member, train_members
+from zmumu_hybrid.training_events import TrainingEvents
 from zmumu_hybrid.values import require_count
 
 __all__ = ["Network", "RunSummary", "read_rows", "require_resources", "train"]
@@ -104,8 +105,8 @@ def train(
     data : path or TrainingTable
         Directory of `zmumu process`, or a candidate table; or events from `TrainingTable.of`.
     output : path, optional
-        Gets `config.json`, `members.safetensors`, `metrics.parquet`, one row per member and epoch, and `ranges.json`,
-        the ranges of the training events. By default nothing is kept but what is returned.
+        Gets `config.json`, `members.safetensors`, `metrics.parquet`, one row per member and epoch, `ranges.json`,
+        the ranges of the training events, and for a candidate table `training_events.parquet`, which events they are. By default nothing is kept but what is returned.
     training : TrainingConfig, optional
         The paper's by default, or the preset's.
     held_out : TrainingTable, optional
@@ -175,6 +176,8 @@ def train(
     make_directory(run)
     write_config(run, config)
     write_json(run / "ranges.json", ranges.describe(_observables(first, table)))
+    if not isinstance(data, TrainingTable):
+        TrainingEvents.of_sample(data).write(run)
     members = [
         Member(module, number, training, run / "checkpoints" / f"member-{number}.safetensors", key, random=random)
         for number, module in enumerate(_standardised(make, training, inputs))
