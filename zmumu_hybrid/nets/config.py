@@ -31,6 +31,7 @@ __all__ = [
     "choose",
     "from_dict",
     "network_config",
+    "parameters_of",
 ]
 
 POOLINGS = ("weighted-sum", "weighted-concatenation", "concatenation-with-weight", "concatenation-with-pt")
@@ -358,8 +359,13 @@ def _pair_widths(config: InvariantNetworkConfig | HybridConfig) -> Stacks:
     return {"pair_map": (len(pairs.names) + 2 * config.events.scalars, *pairs.widths, pairs.latent)}
 
 
+def parameters_of(config: NetworkConfig) -> int:
+    """Return the number of weights and biases of a network's linear layers."""
+    return sum((before + 1) * after for widths in config.stacks.values() for before, after in pairwise(widths))
+
+
 def _check_size(config: NetworkConfig) -> None:
-    count = sum((before + 1) * after for widths in config.stacks.values() for before, after in pairwise(widths))
+    count = parameters_of(config)
     if count > MAX_PARAMETERS:
         raise ConfigurationError(f"model: these widths make {count:,} parameters, more than {MAX_PARAMETERS:,}")
 

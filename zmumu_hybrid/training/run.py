@@ -22,7 +22,7 @@ from zmumu_hybrid import provenance
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
 from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import atomic_path, make_directory, sha256, write_json
-from zmumu_hybrid.nets.config import NetworkConfig
+from zmumu_hybrid.nets.config import NetworkConfig, parameters_of
 from zmumu_hybrid.nets.dimuon import build, kinematics_of
 from zmumu_hybrid.nets.presets import TRAININGS, preset
 from zmumu_hybrid.training import ranges
@@ -105,8 +105,9 @@ def train(
     data : path or TrainingTable
         Directory of `zmumu process`, or a candidate table; or events from `TrainingTable.of`.
     output : path, optional
-        Gets `config.json`, `members.safetensors`, `metrics.parquet`, one row per member and epoch, `ranges.json`,
-        the ranges of the training events, and for a candidate table `training_events.parquet`, which events they are. By default nothing is kept but what is returned.
+        Gets `config.json`, `members.safetensors`, `metrics.parquet`, one row per member and epoch, `ranges.json`, the
+        ranges of the training events, and for a candidate table `training_events.parquet`, which events they are. By
+        default nothing is kept but what is returned.
     training : TrainingConfig, optional
         The paper's by default, or the preset's.
     held_out : TrainingTable, optional
@@ -214,9 +215,11 @@ def _resolve(network: Network, training: TrainingConfig | None) -> tuple[Callabl
         name, _, model = network.rpartition(" ")
         training = training or TrainingConfig(**TRAININGS.get(name, {}))
         network = preset(model, name or "paper")
+    training = training or TrainingConfig()
     if isinstance(network, NetworkConfig):
+        require_resources(parameters_of(network), training)
         network = partial(build, network)
-    return network, training or TrainingConfig()
+    return network, training
 
 
 def require_resources(parameters: int, training: TrainingConfig) -> None:
