@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zmumu_hybrid.cache import cache_entry
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import atomic_path, require_file, sha256
+from zmumu_hybrid.handles import recreate_root
 from zmumu_hybrid.progress import progress
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def _convert(
     with (
         atomic_path(output) as temporary,
         progress("converting", total, unit="bytes", enabled=show_progress) as advance,
-        uproot.recreate(temporary, compression=uproot.LZ4(1)) as file,
+        recreate_root(temporary, compression=uproot.LZ4(1)) as file,
     ):
         tree = make_tree(file)
         for path in paths:

@@ -22,6 +22,7 @@ from zmumu_hybrid.branches import Branches
 from zmumu_hybrid.cache import cache_entry
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.files import sha256
+from zmumu_hybrid.handles import recreate_root
 from zmumu_hybrid.progress import progress
 from zmumu_hybrid.records import events_by_branches, merge_rows
 
@@ -79,10 +80,8 @@ def cached_events(
     """
 
     def make(output: Path) -> dict[str, Any]:
-        import uproot
-
         total = dict.fromkeys(ROW_STEPS, 0)
-        with progress("converting", unit="rows", enabled=show_progress) as advance, uproot.recreate(output) as file:
+        with progress("converting", unit="rows", enabled=show_progress) as advance, recreate_root(output) as file:
             made = convert.make_tree(file)
             for events in _whole_events(_selected(path, branches, format_, tree, rows, total, advance)):
                 convert.extend_tree(made, events)

@@ -8,7 +8,6 @@ file is opened here, before any work starts, so that what cannot be used is foun
 from __future__ import annotations
 
 import os
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, Literal
 
 from zmumu_hybrid import convert
 from zmumu_hybrid.branches import Branches, require_columns
-from zmumu_hybrid.errors import InputError, ZmumuError
+from zmumu_hybrid.errors import InputError, ZmumuError, brief
 from zmumu_hybrid.files import compare_checksum, require_file
 from zmumu_hybrid.rows import cached_events
 
@@ -165,7 +164,7 @@ def _parquet_content(path: Path) -> tuple[str, int, set[str]]:
         with pq.ParquetFile(path) as file:
             return "", file.metadata.num_rows, set(file.schema_arrow.names)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: not a readable Parquet file: {_brief(error)}") from error
+        raise InputError(f"{path}: not a readable Parquet file: {brief(error)}") from error
 
 
 def _root_content(path: Path, branches: Branches | None = None) -> tuple[str, int, set[str]]:
@@ -183,7 +182,7 @@ def _root_content(path: Path, branches: Branches | None = None) -> tuple[str, in
     except ZmumuError:
         raise
     except Exception as error:  # uproot raises whatever the bytes lead it to
-        raise InputError(f"{path}: not a readable ROOT file: {_brief(error)}") from error
+        raise InputError(f"{path}: not a readable ROOT file: {brief(error)}") from error
 
 
 def _tree_name(path: Path, file: Any, branches: Branches | None) -> str:
@@ -198,8 +197,3 @@ def _tree_name(path: Path, file: Any, branches: Branches | None) -> str:
         held = f"has {len(names)} tree{'s' * (len(names) > 1)} ({', '.join(names)})" if names else "has no tree"
         raise InputError(f"{path}: {held}: one named {wanted!r} is needed")
     return names[0]
-
-
-def _brief(error: BaseException) -> str:
-    """Return the type and the beginning of the message of another library's error, on one line."""
-    return textwrap.shorten(f"{type(error).__name__}: {error}", 200, placeholder=" ...")

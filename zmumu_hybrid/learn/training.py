@@ -26,6 +26,7 @@ from zmumu_hybrid import provenance
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
 from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import atomic_path, make_directory, sha256, write_json
+from zmumu_hybrid.handles import create_parquet
 from zmumu_hybrid.learn import ranges
 from zmumu_hybrid.learn.augmentation import BoostedCopies
 from zmumu_hybrid.learn.checkpoints import fingerprint, load_tensors, plain, read_config, save_tensors, write_config
@@ -253,7 +254,6 @@ def _groups(
 def _finish(run: Path, key: str, groups: Sequence[Group], started: float) -> RunSummary:
     """Write metrics and weights, the weights last; then the checkpoints are not needed any more."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     stopped = sorted(member for group in groups for member in group.stopped)
     rows = sorted((row for group in groups for row in group.rows), key=lambda row: (row["member"], row["epoch"]))
@@ -263,7 +263,9 @@ def _finish(run: Path, key: str, groups: Sequence[Group], started: float) -> Run
     columns = {name: np.array([row[name] for row in rows]) for name in names}
     columns |= {name: columns[name].astype(np.int64) for name in ("member", "epoch")}
     with atomic_path(run / "metrics.parquet") as temporary:
-        pq.write_table(pa.table(columns), temporary)
+        table = pa.table(columns)
+        with create_parquet(temporary, table.schema) as writer:
+            writer.write_table(table)
     last = {row["member"]: row for row in rows}
     states = [group.engine.result.state_dict() for group in groups]
     weights = {name: torch.cat([state[name] for state in states]) for name in states[0]}
