@@ -135,7 +135,7 @@ def _open(
     checksum = content.sha256
     kind = convert.kind_of(path)
     if kind == "lhe":
-        readable = convert.cached(path, cache, known=content, show_progress=show_progress)
+        readable = convert.cached([path], cache, known=[content], show_progress=show_progress)[0].readable
         tree, entries, _ = _root_content(readable)
         return Source(path, dataset, readable, "root", tree, entries, checksum)
     tree, entries, columns = _parquet_content(path) if kind == "parquet" else _root_content(path, branches)
