@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import random
+import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,3 +27,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
     if settings.default.derandomize and hasattr(providers, "_get_local_constants"):
         providers._get_local_constants = lambda: providers._local_constants
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what other runs have left in the user's cache out of the tests, and the tests out of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZMUMU_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _alone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Give each test the same random numbers, and let what it leaves unclosed complain before the next one."""
+    import numpy as np
+
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
+    yield
+    if any("ResourceWarning" in str(mark.args) for mark in request.node.iter_markers("filterwarnings")):
+        gc.collect()
