@@ -13,6 +13,10 @@ from hypothesis import HealthCheck, settings
 
 for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):  # read when they are loaded, here and in processes that tests start
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # where a test asks for more
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # a core of its own, which is then all that a command sees
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 COMMON = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}  # load is no fault
 settings.register_profile("fixed", derandomize=True, **COMMON)
