@@ -210,7 +210,7 @@ def _is_flat(layout: Any, kinds: str = "iuf") -> bool:
 
 
 def _type(column: ak.Array) -> str:
-    return str(column.type.content)
+    return str(column.type.content).removeprefix("?")
 
 
 def _filled(column: ak.Array, name: str, place: Place, kinds: str) -> NDArray[Any]:

@@ -269,7 +269,7 @@ def _check_file(events: ak.Array) -> None:
     counters = file.counters(column for _, (column,) in declared.muons if isinstance(column, str))
     columns = file.read([*declared.columns, *(counter for counter, _ in counters)], start, stop)
     metadata = events.layout.parameter("metadata") or {}
-    require_sound(records(columns), declared, Place(str(metadata.get("filename", "")), start), counters)
+    require_sound(records(columns), declared, Place(str(metadata.get("filename", "")), start, file.unit), counters)
 
 
 @compiled

@@ -39,9 +39,10 @@ _AHEAD = 50_000
 
 
 class EventFile(Protocol):
-    """An open file of events."""
+    """An open file of events; `unit` is what an entry of it is called."""
 
     entries: int
+    unit: str
 
     def names(self, wanted: Iterable[str] = ()) -> set[str]:
         """Return the names of its columns, and those wanted that are columns within columns."""
@@ -66,6 +67,8 @@ def open_file(path: Path, format_: Format, tree: str) -> EventFile:
 
 class _Tree:
     """A TTree or an RNTuple."""
+
+    unit = "entry"
 
     def __init__(self, tree: Any, file: Any = None) -> None:
         self._tree, self._file = tree, file
@@ -118,9 +121,12 @@ class _Tree:
 class _Table:
     """A Parquet file: row groups are decoded, not the whole file."""
 
+    unit = "row"
+
     def __init__(self, source: Any) -> None:
         import pyarrow.parquet as pq
 
+        self._name = f"{source}, " if isinstance(source, Path) else ""
         self._file = source if isinstance(source, pq.ParquetFile) else pq.ParquetFile(source)
         self.entries = int(self._file.metadata.num_rows)
 
@@ -140,19 +146,19 @@ class _Table:
         chosen = [index for index in groups if edges[index] < stop and edges[index + 1] > start]
         table = self._file.read_row_groups(chosen, columns=columns, use_threads=False)
         offset = start - int(edges[chosen[0]]) if chosen else 0
-        return {name: _from_arrow(table.column(name).slice(offset, stop - start), name) for name in columns}
+        return {name: self._array(table.column(name).slice(offset, stop - start), name, start) for name in columns}
+
+    def _array(self, column: Any, name: str, start: int) -> ak.Array:
+        import pyarrow as pa
+
+        try:
+            return ak.from_arrow(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
+        except (pa.ArrowException, ValueError, TypeError, NotImplementedError) as error:
+            said = f"{self._name}row {start}: {name} is {column[0]} ({column.type})"
+            raise InputError(f"{said}: a number, or a list of numbers, is needed") from error
 
     def close(self) -> None:
         self._file.close()
-
-
-def _from_arrow(column: Any, name: str) -> ak.Array:
-    import pyarrow as pa
-
-    try:
-        return ak.from_arrow(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
-    except (pa.ArrowException, ValueError, TypeError, NotImplementedError) as error:
-        raise InputError(f"{name} holds {column.type}: numbers, or lists of numbers, are needed") from error
 
 
 def _named_counters(columns: Iterable[str], names: set[str]) -> tuple[tuple[str, str], ...]:

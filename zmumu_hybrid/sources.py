@@ -162,14 +162,16 @@ def _open(
     show_progress: bool,
 ) -> Source:
     kind = convert.kind_of(path)
-    readable, rows, format_, tree = path, {}, kind, branches.tree if branches else ""
+    readable, rows, tree = path, dict[str, int](), branches.tree if branches else ""
+    format_: Format = "parquet" if kind == "parquet" else "root"
     if kind == "lhe":
         readable = convert.cached([path], cache, known=[content], show_progress=show_progress)[0].readable
-        format_, branches, tree = "root", None, ""
+        branches, tree = None, ""
     elif branches is not None and branches.kind == "pair":
         with _opened(path, format_, tree) as (name, file):
             require_columns(branches, file.names(branches.columns), _where(path, name))
         readable, rows = cached_events(path, branches, format_, name, cache, show_progress=show_progress)
+        weights = weights and "genWeight" in dict(branches.event)
         format_, branches, tree = "root", None, ""
     with _opened(readable, format_, tree) as (name, file):
         names = file.names(branches.columns if branches else ())
