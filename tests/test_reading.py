@@ -61,19 +61,19 @@ def test_a_chunk_that_fails_is_named(files: list[Path]) -> None:
         run(open_sources({"signal": [files[1]]}), Collect(fails_at=52), chunksize=26)
 
 
-@given(st.lists(st.integers(0, 50), min_size=1, max_size=12), st.integers(1, 60), st.data())
+@given(sizes=st.lists(st.integers(0, 50), min_size=1, max_size=12), chunksize=st.integers(1, 60), data=st.data())
 def test_rows_are_those_of_the_whole_table_and_chunks_are_all_of_them(
-    sizes: list[int], chunksize: int, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], chunksize: int, data: st.DataObject
 ) -> None:
     total = sum(sizes)
-    sink = pa.BufferOutputStream()
+    path = tmp_path_factory.getbasetemp() / "groups.parquet"
     table = pa.table({"x": np.arange(total), "y": pa.array([[i, i] for i in range(total)], pa.list_(pa.int64()))})
-    with pq.ParquetWriter(sink, table.schema) as writer:
+    with pq.ParquetWriter(path, table.schema) as writer:
         start = 0
         for size in sizes:
             writer.write_table(table.slice(start, size))
             start += size
-    file = open_file(pa.BufferReader(sink.getvalue()), "parquet", "")
+    file = open_file(path, "parquet", "")
     start = data.draw(st.integers(0, max(total - 1, 0)))
     stop = data.draw(st.integers(start, total))
     read = file.read(["x", "y"], start, stop)
@@ -83,6 +83,7 @@ def test_rows_are_those_of_the_whole_table_and_chunks_are_all_of_them(
     assert [row for low, high in items for row in range(low, high)] == list(range(total))
     assert items
     assert all(high - low <= 1.5 * chunksize + 1 for low, high in items)
+    file.close()
 
 
 @pytest.mark.parametrize("kind", ["TTree", "RNTuple", "Parquet"])

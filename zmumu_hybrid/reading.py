@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -18,6 +19,7 @@ import awkward as ak
 import numpy as np
 
 from zmumu_hybrid.errors import IncompleteRunError, InputError
+from zmumu_hybrid.handles import open_parquet, open_root
 
 __all__ = [
     "EventFile",
@@ -62,7 +64,7 @@ class EventFile(Protocol):
 
 def open_file(path: Path, format_: Format, tree: str) -> EventFile:
     """Open a file to read its columns: the tree of that name, of Parquet all."""
-    return _Table(path) if format_ == "parquet" else _Tree.open(path, tree)
+    return _Table.open(path) if format_ == "parquet" else _Tree.open(path, tree)
 
 
 class _Tree:
@@ -76,11 +78,7 @@ class _Tree:
 
     @classmethod
     def open(cls, path: Path, tree: str) -> _Tree:
-        import uproot
-        from uproot.source.file import MultithreadedFileSource
-
-        # a local file needs no event loop, and what is read once no cache
-        file = uproot.open(path, handler=MultithreadedFileSource, num_workers=1, array_cache=None)
+        file = open_root(path, array_cache=None)
         return cls(file[tree], file)
 
     @property
@@ -123,12 +121,14 @@ class _Table:
 
     unit = "row"
 
-    def __init__(self, source: Any) -> None:
-        import pyarrow.parquet as pq
+    def __init__(self, file: Any, name: str = "", stack: ExitStack | None = None) -> None:
+        self._file, self._name, self._stack = file, name, stack
+        self.entries = int(file.metadata.num_rows)
 
-        self._name = f"{source}, " if isinstance(source, Path) else ""
-        self._file = source if isinstance(source, pq.ParquetFile) else pq.ParquetFile(source)
-        self.entries = int(self._file.metadata.num_rows)
+    @classmethod
+    def open(cls, path: Path) -> _Table:
+        stack = ExitStack()
+        return cls(stack.enter_context(open_parquet(path)), f"{path}, ", stack)
 
     def names(self, wanted: Iterable[str] = ()) -> set[str]:  # noqa: ARG002
         return set(self._file.schema_arrow.names)
@@ -158,7 +158,8 @@ class _Table:
             raise InputError(f"{said}: a number, or a list of numbers, is needed") from error
 
     def close(self) -> None:
-        self._file.close()
+        if self._stack is not None:
+            self._stack.close()
 
 
 def _named_counters(columns: Iterable[str], names: set[str]) -> tuple[tuple[str, str], ...]:
