@@ -57,6 +57,13 @@ def _widths(field: str, value: object) -> Widths:
     return tuple(require_count(f"model: a width of {field}", width, 1, MAX_WIDTH) for width in value)
 
 
+def _nest(config: object, field: str, kind: type[Config], where: str) -> None:
+    """Make a description of a field of one that was given as a mapping."""
+    value = getattr(config, field)
+    if not isinstance(value, kind):
+        object.__setattr__(config, field, from_dict(kind, value, where))
+
+
 def _names(field: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
         raise ConfigurationError(f"model: {field} must be a list of names, not {value!r}")
@@ -143,8 +150,8 @@ class Invariants:
             object.__setattr__(self, field, _names(f"invariants.{field}", getattr(self, field)))
         for name in self.conditioned:
             choose("model", "every one of invariants.conditioned", name, CONDITIONED_INVARIANTS)
-        if isinstance(self.pairs, Mapping):
-            object.__setattr__(self, "pairs", from_dict(PairMap, self.pairs, "model: invariants.pairs"))
+        if self.pairs is not None:
+            _nest(self, "pairs", PairMap, "model: invariants.pairs")
         if not self.names and not self.conditioned and self.pairs is None:
             raise ConfigurationError("model: invariants is empty: the symmetric part has nothing to read")
 
@@ -381,8 +388,8 @@ def _check(config: Any) -> None:
     """Check the fields that networks share."""
     fields = {field.name for field in dataclasses.fields(config)}
     for field, kind in (("events", EventShape), ("invariants", Invariants)):
-        if field in fields and isinstance(getattr(config, field), Mapping):
-            object.__setattr__(config, field, from_dict(kind, getattr(config, field), f"model: {field}"))
+        if field in fields:
+            _nest(config, field, kind, f"model: {field}")
     for field in fields & {"particle_map", "invariant_map", "gate", "classifier"}:
         object.__setattr__(config, field, _widths(field, getattr(config, field)))
     for field in fields & {"latent", "classes"}:

@@ -22,6 +22,7 @@ from zmumu_hybrid import provenance
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
 from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import atomic_path, make_directory, sha256, write_json
+from zmumu_hybrid.handles import create_parquet
 from zmumu_hybrid.nets.config import NetworkConfig, parameters_of
 from zmumu_hybrid.nets.dimuon import build, kinematics_of
 from zmumu_hybrid.nets.presets import TRAININGS, preset
@@ -327,7 +328,6 @@ def _finish(
 ) -> RunSummary:
     """Write metrics and weights, the weights last; then the checkpoints are not needed any more."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     stopped = [member.number for member in members if member.stopped]
     rows = [row for member in members for row in member.rows]
@@ -336,8 +336,9 @@ def _finish(
     names = ("member", "epoch", "training_loss", *METRICS)
     columns = {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
     columns |= {name: columns[name].astype(np.int64) for name in ("member", "epoch")}
-    with atomic_path(run / "metrics.parquet") as temporary:
-        pq.write_table(pa.table(columns), temporary)
+    table = pa.table(columns)
+    with atomic_path(run / "metrics.parquet") as temporary, create_parquet(temporary, table.schema) as writer:
+        writer.write_table(table)
     final = plain({name: member.rows[-1].get(name, np.nan) for name in names} for member in members if member.rows)
     weights = stack_states([member.module.cpu() for member in members])
     save_tensors(run / "members.safetensors", weights, {"fingerprint": key, "final": final, "stopped": stopped})

@@ -21,6 +21,7 @@ from zmumu_hybrid import candidates, keys
 from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.errors import ConfigurationError, ModelError
 from zmumu_hybrid.files import atomic_path, make_directory, read_json, sha256, write_json
+from zmumu_hybrid.handles import create_parquet
 from zmumu_hybrid.nets.config import NetworkConfig, parameters_of
 from zmumu_hybrid.provenance import git_revision, versions
 from zmumu_hybrid.tasks import Crew, Task
@@ -193,16 +194,16 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
 def _carve(source: Path, folder: Path, config: ScanConfig) -> Path:
     """Write the table that trials see: the training events alone, some of them held out for validation."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     path = folder / "candidates.parquet"
     if not path.is_file():
         table = candidates.read(source)
         table = {name: values[~table["is_test"]] for name, values in table.items()}
-        identity = (table[name] for name in ("run", "luminosityBlock", "event"))
+        identity = keys.shared_run(table["run"]), table["luminosityBlock"], table["event"]
         table["is_test"] = keys.uniform(config.training.seed, "validation", *identity) < config.validation
-        with atomic_path(path) as temporary:
-            pq.write_table(pa.table(table), temporary)
+        arrow = pa.table(table)
+        with atomic_path(path) as temporary, create_parquet(temporary, arrow.schema) as writer:
+            writer.write_table(arrow)
     return path
 
 
