@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.nets.config import POOLINGS
 
-__all__ = ["ApproximateSymmetry"]
+__all__ = ["ApproximateSymmetry", "find_joined"]
 
 
 class ApproximateSymmetry(nn.Module):
@@ -137,3 +137,9 @@ class ApproximateSymmetry(nn.Module):
         """Return the logits of events whose latents are known, as `forward` does."""
         logits: Tensor = self.classifier(self.pool(latents, context))
         return logits.squeeze(-1) if logits.shape[-1] == 1 else logits
+
+
+def find_joined(module: nn.Module) -> ApproximateSymmetry | None:
+    """Return the outermost `ApproximateSymmetry` in a module that learns a factor, or itself; None if there is none."""
+    found = (each for each in module.modules() if isinstance(each, ApproximateSymmetry) and each.gate is not None)
+    return next(found, None)

@@ -99,6 +99,18 @@ class ParticleNetwork(nn.Module):
         """Number of hidden neurons over all MLPs, as the paper counts them (Appendix B)."""
         return self.config.hidden_neurons  # type: ignore[no-any-return]
 
+    @property
+    def inputs(self) -> dict[str, dict[str, Any]]:
+        """What `forward` takes: for each name the "dtype", and the "shape" of one event."""
+        events, context = self.config.events, getattr(self.config, "given_context", 0)
+        n = events.particles
+        found: dict[str, dict[str, Any]] = {"p4": {"dtype": "float64", "shape": [n, 4]}}
+        if events.masked:
+            found["mask"] = {"dtype": "bool", "shape": [n]}
+        if events.scalars:
+            found["scalars"] = {"dtype": "float64", "shape": [n, events.scalars]}
+        return found | ({"context": {"dtype": "float64", "shape": [context]}} if context else {})
+
     def standardise(self, features: Features) -> None:
         """Take the standardisation of the inputs from the features of the training events, where there is one."""
         for name, standard in self.standard.items() if self.config.standardised else ():

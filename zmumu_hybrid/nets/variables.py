@@ -127,4 +127,5 @@ _OF_MOMENTUM: dict[str, Callable[[Tensor], Tensor]] = {
 def _sum(text: str, p4: Tensor, name: str) -> Tensor:
     """Return a signed sum of momenta, shape (B, 4)."""
     signs = signs_of(text, p4.shape[-2], name)
-    return (p4 * p4.new_tensor(signs).unsqueeze(-1)).sum(-2)
+    first, *others = [p if sign > 0 else -p for sign, p in zip(signs, p4.unbind(-2), strict=True) if sign]
+    return sum(others, first)

@@ -16,11 +16,31 @@ from zmumu_hybrid import candidates
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.splitting import subset
 from zmumu_hybrid.training_events import TrainingEvents
+from zmumu_hybrid.values import require_form
 
-__all__ = ["MOMENTA", "Split", "TrainingTable", "load", "read_rows", "table_path"]
+__all__ = [
+    "DTYPES",
+    "MOMENTA",
+    "Arrays",
+    "Split",
+    "TrainingTable",
+    "describe_inputs",
+    "load",
+    "read_rows",
+    "require_arrays",
+    "table_path",
+]
 
 Floats = NDArray[np.float64]
 Split = Literal["train", "test", "all"]
+Arrays = dict[str, dict[str, Any]]
+"""What arrays of events are: for each name the "dtype", and the "shape" of one event."""
+
+DTYPES = ("bool", "float32", "float64", "int32", "int64", "uint8")
+"""What a network that is exported may read."""
+
+MAX_LENGTH = 2**20
+"""Of an axis of one event."""
 
 MOMENTA = tuple(f"{name}_{slot}" for slot in (0, 1) for name in ("energy", "px", "py", "pz"))
 """The columns of a table that make four-momenta."""
@@ -133,6 +153,24 @@ class TrainingTable:
                 f"{where}: {len(self)} events are too few for a batch of {batch_size}: "
                 "process more events or take a smaller batch"
             )
+
+
+def describe_inputs(inputs: Mapping[str, NDArray[Any]]) -> Arrays:
+    """Return what the inputs of networks are: for each name the "dtype", and the "shape" of one event."""
+    return {name: {"dtype": str(values.dtype), "shape": list(values.shape[1:])} for name, values in inputs.items()}
+
+
+def require_arrays(arrays: Any, where: str) -> Arrays:
+    """Return a description that was read from a file; `InputError`, naming `where`, if it is not as `Arrays`."""
+    require_form(arrays, {...: {"dtype": str, "shape": [int]}}, where)
+    for name, array in arrays.items():
+        if array["dtype"] not in DTYPES:
+            raise InputError(f"{where}: {name}: dtype must be one of {', '.join(DTYPES)}, not {array['dtype']!r:.80}")
+        if not all(0 < length <= MAX_LENGTH for length in array["shape"]):
+            raise InputError(
+                f"{where}: {name}: shape must be of lengths from 1 to {MAX_LENGTH:,}, not {array['shape']}"
+            )
+    return dict(arrays)
 
 
 def table_path(data: str | os.PathLike[str]) -> Path:

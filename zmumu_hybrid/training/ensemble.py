@@ -17,14 +17,16 @@ from torch import nn
 from zmumu_hybrid import provenance
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
 from zmumu_hybrid.files import make_directory, read_json, write_json
+from zmumu_hybrid.nets.approximate_symmetry import find_joined
 from zmumu_hybrid.nets.config import NetworkConfig, from_dict, network_config
-from zmumu_hybrid.nets.dimuon import build
+from zmumu_hybrid.nets.dimuon import PFN, DimuonHybrid, InvariantNetwork, ParticleNetwork, build
 from zmumu_hybrid.training import ranges
 from zmumu_hybrid.training.checkpoints import fingerprint, load_tensors, read_config, save_tensors, write_config
 from zmumu_hybrid.training.config import TrainingConfig
+from zmumu_hybrid.training.data import Arrays, require_arrays
 from zmumu_hybrid.training.inference import logits_of, prepare
 
-__all__ = ["Ensemble", "describe_network", "load_ensemble", "sigmoid"]
+__all__ = ["Ensemble", "describe_network", "load_ensemble", "name_of", "sigmoid"]
 
 
 class Ensemble(Sequence[nn.Module]):
@@ -40,6 +42,8 @@ class Ensemble(Sequence[nn.Module]):
         Members of the training that are not here, because they were stopped when their loss was not finite.
     ranges : dict
         Ranges of the training events, see `zmumu_hybrid.training.ranges.describe`; empty if they are not known.
+    inputs : dict
+        What the networks take: for each name the "dtype", and the "shape" of one event; empty if that is not known.
     """
 
     def __init__(
@@ -49,12 +53,14 @@ class Ensemble(Sequence[nn.Module]):
         data: dict[str, Any] | None = None,
         stopped: Sequence[int] = (),
         limits: dict[str, dict[str, Any]] | None = None,
+        inputs: Arrays | None = None,
     ) -> None:
         self.modules = [module.eval() for module in modules]
         self.training = training or TrainingConfig(members=len(modules) + len(stopped))
         self.data = data or {}
         self.stopped = list(stopped)
         self.ranges = limits or {}
+        self.inputs = inputs or (modules[0].inputs if isinstance(modules[0], ParticleNetwork) else {})
 
     def __len__(self) -> int:
         """Return the number of members, M."""
@@ -76,14 +82,12 @@ class Ensemble(Sequence[nn.Module]):
     @property
     def name(self) -> str:
         """The kind of the networks: "hybrid", "pfn", "invariant", or the name of their class."""
-        return str(getattr(self.modules[0], "model", type(self.modules[0]).__name__))
+        return name_of(self.modules[0])
 
     @property
     def has_symmetry_factor(self) -> bool:
         """Whether the networks learn a symmetry factor."""
-        module = self.modules[0]
-        joined = getattr(module, "joined", module)
-        return hasattr(module, "symmetry_factor") and getattr(joined, "gate", None) is not None
+        return find_joined(self.modules[0]) is not None
 
     def save(self, run: str | os.PathLike[str]) -> Path:
         """Write the ensemble as a run that `load_ensemble` and `zmumu export` read; return its folder.
@@ -100,6 +104,7 @@ class Ensemble(Sequence[nn.Module]):
             "network": describe_network(self.modules[0]),
             "training": asdict(self.training),
             "data": self.data,
+            "inputs": self.inputs,
             "versions": provenance.versions(("numpy", "torch", "safetensors")),
             "git_revision": provenance.git_revision(),
         }
@@ -163,7 +168,8 @@ class Ensemble(Sequence[nn.Module]):
         values = torch.as_tensor(np.asarray(context, np.float64)).to(kind)
         values = values.unsqueeze(-1) if values.ndim == 1 else values
         with torch.no_grad():
-            factors = [module.symmetry_factor(values).double().numpy() for module in self.modules]  # type: ignore[operator]
+            of = [getattr(module, "symmetry_factor", None) or find_joined(module).symmetry_factor for module in self]  # type: ignore[union-attr]
+            factors = [factor(values).double().numpy() for factor in of]
         return np.stack(factors)
 
 
@@ -177,11 +183,15 @@ def sigmoid(logits: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(exponentials / exponentials.sum(-1, keepdims=True), np.float32)
 
 
+def name_of(module: nn.Module) -> str:
+    """Return the kind of a network: "hybrid", "pfn" or "invariant", or the name of the class of one's own."""
+    return module.model if isinstance(module, ParticleNetwork) else type(module).__name__
+
+
 def describe_network(module: nn.Module) -> dict[str, Any]:
     """Return what tells a network from others: its configuration, or class and parameters of a module of one's own."""
-    config = getattr(module, "config", None)
-    if hasattr(module, "model") and config is not None:
-        return {"network": module.model, **asdict(config)}
+    if type(module) in (PFN, InvariantNetwork, DimuonHybrid):
+        return {"network": module.model, **asdict(module.config)}  # type: ignore[call-overload]
     shapes = {name: list(value.shape) for name, value in module.state_dict().items()}
     return {"class": f"{type(module).__module__}.{type(module).__qualname__}", "state": shapes}
 
@@ -253,4 +263,5 @@ def load_ensemble(run: str | os.PathLike[str], network: Callable[[], nn.Module] 
                 raise ModelError(f"{path}: a number of {name} is not finite: train again")
     limits = run / "ranges.json"
     known_ranges = ranges.require_limits(read_json(limits), str(limits)) if limits.exists() else {}
-    return Ensemble(modules, training, described["data"], stopped, known_ranges)
+    inputs = require_arrays(described.get("inputs", {}), f"{run / 'config.json'}: inputs")
+    return Ensemble(modules, training, described["data"], stopped, known_ranges, inputs)

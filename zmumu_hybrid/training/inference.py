@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zmumu_hybrid.errors import InputError, ModelError
+from zmumu_hybrid.nets.dimuon import kinematics_of
 
-__all__ = ["CHUNK", "Inputs", "forward", "logits_of", "named_inputs", "prepare"]
+__all__ = ["CHUNK", "Inputs", "forward", "logits_of", "named_inputs", "observables", "prepare", "read"]
 
 Inputs = dict[str, Tensor]
 
@@ -44,18 +45,32 @@ def named_inputs(module: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Any]
     return {(name or names[0]): values for name, values in inputs.items()}
 
 
+def read(module: nn.Module, inputs: Inputs) -> Inputs:
+    """Return what is handed to the module: its features, or the inputs in the type of its parameters."""
+    if _has_features(module):
+        return module.features(**inputs)  # type: ignore[operator, no-any-return]
+    kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    return {name: values.to(kind) if values.is_floating_point() else values for name, values in inputs.items()}
+
+
+def observables(module: nn.Module, inputs: Inputs) -> Inputs:
+    """Return the quantities of events whose range is kept: the module's own, or kinematics where there are momenta."""
+    if hasattr(module, "observables"):
+        return module.observables(**inputs)  # type: ignore[operator, no-any-return]
+    p4 = inputs.get("p4")
+    known = p4 is not None and p4.ndim == 3 and p4.shape[-1] == 4
+    return kinematics_of(p4, inputs.get("mask")) if known else {}  # type: ignore[arg-type]
+
+
 @torch.no_grad()
 def prepare(module: nn.Module, inputs: Mapping[str, Any]) -> Inputs:
-    """Return what is handed to the module batch by batch: its features, or the inputs in the type of its parameters."""
+    """Return what is handed to the module batch by batch, for all events."""
     given = {name: torch.as_tensor(values) for name, values in named_inputs(module, inputs).items()}
-    if _has_features(module):
-        chunks = []
-        for start in range(0, max(len(next(iter(given.values()))), 1), 2**16):
-            chunk = {name: values[start : start + 2**16] for name, values in given.items()}
-            chunks.append(module.features(**chunk))  # type: ignore[operator]
-        return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
-    kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
-    return {name: values.to(kind) if values.is_floating_point() else values for name, values in given.items()}
+    if not _has_features(module):
+        return read(module, given)
+    starts = range(0, max(len(next(iter(given.values()))), 1), 2**16)
+    chunks = [read(module, {name: values[at : at + 2**16] for name, values in given.items()}) for at in starts]
+    return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 def forward(module: nn.Module, batch: Inputs) -> Tensor:

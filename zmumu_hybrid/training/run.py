@@ -24,16 +24,16 @@ from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import atomic_path, make_directory, sha256, write_json
 from zmumu_hybrid.handles import create_parquet
 from zmumu_hybrid.nets.config import NetworkConfig, parameters_of
-from zmumu_hybrid.nets.dimuon import build, kinematics_of
+from zmumu_hybrid.nets.dimuon import build
 from zmumu_hybrid.nets.presets import TRAININGS, preset
 from zmumu_hybrid.training import ranges
 from zmumu_hybrid.training.augmentation import BoostedCopies
 from zmumu_hybrid.training.checkpoints import fingerprint, load_tensors, plain, read_config, save_tensors, write_config
 from zmumu_hybrid.training.config import TrainingConfig
-from zmumu_hybrid.training.data import TrainingTable, load, table_path
+from zmumu_hybrid.training.data import TrainingTable, describe_inputs, load, table_path
 from zmumu_hybrid.training.display import live_members
-from zmumu_hybrid.training.ensemble import Ensemble, describe_network, load_ensemble, stack_states
-from zmumu_hybrid.training.inference import Inputs, named_inputs, prepare
+from zmumu_hybrid.training.ensemble import Ensemble, describe_network, load_ensemble, name_of, stack_states
+from zmumu_hybrid.training.inference import Inputs, named_inputs, observables, prepare
 from zmumu_hybrid.training.measures import METRICS, read_metrics
 from zmumu_hybrid.training.resmearing import FreshSmearing
 from zmumu_hybrid.training.tensorboard import event_log, write_events
@@ -176,7 +176,7 @@ def train(
     inputs, ready = _prepared(first, table), None if held_out is None else (_prepared(first, held_out), held_out)
     random = check_module(first, inputs, table, training.batch_size)
     make_directory(run)
-    write_config(run, config)
+    write_config(run, {**config, "inputs": describe_inputs(named_inputs(first, table.inputs))})
     write_json(run / "ranges.json", ranges.describe(_observables(first, table)))
     if not isinstance(data, TrainingTable):
         TrainingEvents.of_sample(data).write(run)
@@ -193,8 +193,7 @@ def train(
         return _prepared(first, anew), anew
 
     with ExitStack() as stack:
-        title = str(getattr(first, "model", type(first).__name__))
-        told = [stack.enter_context(live_members(title, members, training.epochs, enabled=show_progress))]
+        told = [stack.enter_context(live_members(name_of(first), members, training.epochs, enabled=show_progress))]
         if tensorboard:
             told.append(stack.enter_context(event_log(run / EVENTS)))
         if watch is not None:
@@ -255,14 +254,10 @@ def _standardised(make: Callable[[], nn.Module], training: TrainingConfig, input
 
 
 def _observables(module: nn.Module, table: TrainingTable) -> dict[str, Any]:
-    """Return the quantities of events whose range is kept: the module's own, or kinematics of particles."""
+    """Return the quantities of events whose range is kept."""
     given = {name: torch.as_tensor(values) for name, values in named_inputs(module, table.inputs).items()}
     with torch.no_grad():
-        if hasattr(module, "observables"):
-            found = module.observables(**given)
-        else:
-            found = kinematics_of(given["p4"], given.get("mask")) if "p4" in given else {}
-    return {name: values.numpy() for name, values in found.items()}
+        return {name: values.numpy() for name, values in observables(module, given).items()}
 
 
 def _events(
