@@ -15,12 +15,11 @@ import awkward as ak
 import numpy as np
 from collisions import generate, measure
 
-from zmumu_hybrid.learn import ModelConfig, TrainingConfig
-from zmumu_hybrid.learn.ensemble import Ensemble
-from zmumu_hybrid.learn.general import Sample, fit
-from zmumu_hybrid.learn.particles import pad
+from zmumu_hybrid.nets.config import EventShape, HybridConfig, Invariants, PairMap
+from zmumu_hybrid.training import Ensemble, TrainingConfig, TrainingTable, train
+from zmumu_hybrid.training.padding import pad
 
-LABELS = ("charge", "lepton")
+SCALARS = ("charge", "lepton")
 WITH_JET = (
     "WeakBosonAndParton:qqbar2gmZg = on",
     "WeakBosonAndParton:qg2gmZq = on",
@@ -36,46 +35,37 @@ CLASSES = {
 }
 
 
-def network(model: str = "hybrid") -> ModelConfig:
-    """Return one configuration of the general network."""
-    return ModelConfig(
-        model,
-        particle_map=(64,),
-        invariant_map=(64,),
-        gate=(32,),
-        classifier=(128, 64),
-        latent=24,
-        particles=6,
-        masked=True,
-        labels=len(LABELS),
-        invariants=("m2(all)",),
-        pair_invariants=("m2", "dot"),
-        pair_map=(64,),
-        pair_latent=16,
-        context=3,
-        context_variables=("ht", "count", "pt(all)"),
-        classes=len(CLASSES),
-    )
+HYBRID = HybridConfig(
+    particle_map=(64,),
+    invariant_map=(64,),
+    gate=(32,),
+    classifier=(128, 64),
+    latent=24,
+    context=("ht", "count", "pt(all)"),
+    invariants=Invariants(("m2(all)",), pairs=PairMap(("m2", "dot"), (64,))),
+    events=EventShape(particles=6, scalars=len(SCALARS), masked=True),
+    classes=len(CLASSES),
+)
 
 
-def sample(events: int, seed: int) -> Sample:
+def sample(events: int, seed: int) -> TrainingTable:
     """Generate equally many events of each class, and leave out those of which nothing is found."""
     collections = [generate(settings, events, seed + k) for k, settings in enumerate(CLASSES.values())]
     found = measure(ak.concatenate(collections), seed, efficiency=0.85)
     target = np.repeat(np.arange(len(CLASSES)), events)
     order = np.random.default_rng(seed).permutation(len(target))
     order = order[ak.to_numpy(ak.num(found))[order] > 0]
-    return Sample(pad(found[order], 6, LABELS), target[order])
+    padded = pad(found[order], 6, SCALARS)
+    return TrainingTable.of({"p4": padded.p4, "mask": padded.mask, "scalars": padded.scalars}, target[order])
 
 
 def run(events: int = 20_000, epochs: int = 20, seed: int = 0) -> tuple[Ensemble, np.ndarray]:
     """Train the hybrid; return it with the fractions of each class that are taken for each, on independent events."""
     training_events, test = sample(events, 100 * seed), sample(max(events // 4, 200), 100 * seed + 50)
-    config = network()
-    training = TrainingConfig(members=2, epochs=epochs, batch_size=128, learning_rate=1e-3)
-    ensemble = fit(config, training_events, training, labels=LABELS, show_progress=True)
-    chosen = ensemble.scores(test.particles.p4, **test.inputs(config)).mean(0).argmax(-1)
-    confusion = np.array([[np.mean(chosen[test.target == k] == j) for j in range(3)] for k in range(3)])
+    settings = TrainingConfig(members=2, epochs=epochs, batch_size=128, learning_rate=1e-3)
+    ensemble = train(HYBRID, training_events, training=settings, held_out=test, show_progress=True).ensemble
+    chosen = ensemble.scores(**test.inputs).mean(0).argmax(-1)
+    confusion = np.array([[np.mean(chosen[test.label == k] == j) for j in range(3)] for k in range(3)])
     print(f"{'taken for':16s} {' '.join(f'{name:>15s}' for name in CLASSES)}")
     for name, row in zip(CLASSES, confusion, strict=True):
         print(f"{name:16s} {' '.join(f'{value:15.1%}' for value in row)}")

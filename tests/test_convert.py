@@ -9,6 +9,7 @@ import resource
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -16,9 +17,10 @@ import pytest
 import uproot
 
 from lhe_samples import PLAIN_EVENT, REAL, document, real_text
+from toyfiles import toy_lhe_events, write_lhe
 from zmumu_hybrid import convert as conversion
 from zmumu_hybrid.cache import default_cache_directory
-from zmumu_hybrid.convert import Content, cached, convert, kind_of
+from zmumu_hybrid.convert import Content, convert, kind_of
 from zmumu_hybrid.errors import ConfigurationError, InputError, LHEError, MissingInputError, OutputError
 from zmumu_hybrid.files import sha256
 from zmumu_hybrid.lhe import read_lhe
@@ -207,6 +209,12 @@ def test_kind_of_anything_else(tmp_path: Path, content: bytes, looks: str) -> No
         kind_of(tmp_path / "some")
 
 
+def cached(path: Path, cache: Path | None = None, **known: Any) -> Path:
+    """Return what one file is converted to."""
+    (converted,) = conversion.cached([path], cache, **known)
+    return converted.readable
+
+
 def test_a_file_is_converted_once(tmp_path: Path) -> None:
     source, cache = tmp_path / "a.lhe.gz", tmp_path / "cache"
     shutil.copy(SIGNAL, source)
@@ -228,6 +236,29 @@ def test_changed_input_and_changed_converter_are_noticed(tmp_path: Path, monkeyp
     assert len(tree_of(first)) == 1
     monkeypatch.setattr(conversion, "_VERSION", 10**6)
     assert cached(source, tmp_path / "cache").parent.name.endswith("-v1000000")
+
+
+def test_small_files_share_an_entry_and_few_change_with_one_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversion, "_EVENTS_PER_BASKET", 7)
+    monkeypatch.setattr(conversion, "_MOST_CHUNKS", 3)
+    texts = toy_lhe_events(60)
+    files = [write_lhe(tmp_path / f"{k}.lhe", texts[2 * k : 2 * k + 1 + k % 2]) for k in range(20)]
+    monkeypatch.setattr(conversion, "_BUNDLE_BYTES", sum(file.stat().st_size for file in files) // 3)
+    found = conversion.cached(files, tmp_path / "cache")
+    for file, (readable, start, events) in zip(files, found, strict=True):
+        tree = tree_of(readable)
+        assert tree["event"][start : start + events].tolist() == read_lhe(file).event.tolist()
+        with uproot.open(readable) as root:
+            edges = root["Events"]["event"].entry_offsets
+        assert max(np.diff(edges)) <= 7
+        assert min(np.diff(edges)[:-1], default=7) >= 6
+    entries = {converted.readable for converted in found}
+    assert 1 < len(entries) < 20
+    assert conversion.cached(files[::-1], tmp_path / "cache") == found[::-1]
+    again = conversion.cached([*files, write_lhe(tmp_path / "more.lhe", texts[50:])], tmp_path / "cache")
+    assert len({converted.readable for converted in again} - entries) == 1
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "note", "note removed"])
@@ -277,7 +308,7 @@ def test_a_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.Monke
     before = Content.of(source)
     source.write_bytes(document(PLAIN_EVENT, PLAIN_EVENT))
     with pytest.raises(InputError, match=r"a\.lhe: changed while it was read: wait until it is complete"):
-        cached(source, cache, known=before)
+        cached(source, cache, known=[before])
     assert list(cache.iterdir()) == []
 
     def hash_slowly(path: Path) -> str:
@@ -295,7 +326,7 @@ def test_a_file_of_known_content_is_not_hashed_again(tmp_path: Path, monkeypatch
     assert known.sha256 == sha256(SIGNAL)
     monkeypatch.setattr(conversion, "sha256", None)
     monkeypatch.setattr("zmumu_hybrid.lhe.source.hashlib.sha256", None)
-    file = cached(SIGNAL, tmp_path, known=known)
+    file = cached(SIGNAL, tmp_path, known=[known])
     assert len(tree_of(file)) == 25
     with uproot.open(file) as root:
         assert json.loads(str(root["provenance"]))["sources"][0]["sha256"] == known.sha256

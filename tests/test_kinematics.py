@@ -48,6 +48,26 @@ def test_the_pair_mass_of_nearly_parallel_muons_is_the_sum_of_their_masses() -> 
     assert kinematics.pair_mass(*q, *-q)[0] == pytest.approx(20)
 
 
+@given(st.floats(-3, 3), st.floats(-1, 1), st.floats(0, 6.3), st.floats(-6.3, 6.3))
+def test_boosts_and_rotations_are_lorentz_transformations(
+    rapidity: float, cosine: float, azimuth: float, angle: float
+) -> None:
+    sine = np.sqrt(1 - cosine**2)
+    direction = np.array([sine * np.cos(azimuth), sine * np.sin(azimuth), cosine])
+    metric = np.diag([1.0, -1.0, -1.0, -1.0])
+    boost, rotation = kinematics.boost_matrix(direction, rapidity), kinematics.rotation_matrix(direction, angle)
+    for matrix in (boost, rotation):
+        np.testing.assert_allclose(matrix.T @ metric @ matrix, metric, atol=1e-12)
+        assert np.linalg.det(matrix) == pytest.approx(1)
+    rest = boost @ [1.0, 0.0, 0.0, 0.0]
+    np.testing.assert_allclose(rest, [np.cosh(rapidity), *(np.sinh(rapidity) * direction)], atol=1e-12)
+    np.testing.assert_allclose(rotation[1:, 1:] @ direction, direction, atol=1e-12)
+    assert np.trace(rotation) == pytest.approx(2 + 2 * np.cos(angle))
+    stacked = kinematics.rotation_matrix(np.stack([direction, [0, 0, 1]]), [angle, 0.5 * np.pi])
+    np.testing.assert_array_equal(stacked[0], rotation)
+    np.testing.assert_allclose(stacked[1] @ [0, 1, 0, 0], [0, 0, 1, 0], atol=1e-15)  # from x to y
+
+
 def test_components_agree_with_vector() -> None:
     plus, minus = toy_momenta(1000, boost_pt=20.0)
     v = [vector.array({"px": p[:, 0], "py": p[:, 1], "pz": p[:, 2], "mass": p[:, 3]}) for p in (plus, minus)]

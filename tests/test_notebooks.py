@@ -24,7 +24,11 @@ def test_a_notebook_runs_and_says_what_is_stored_in_it(path: Path, tmp_path: Pat
     stored = nbformat.read(path, 4)
     fresh = nbformat.read(path, 4)
     nbclient.NotebookClient(
-        fresh, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+        fresh,
+        timeout=None,
+        startup_timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(tmp_path)}},
     ).execute()
     for before, after in zip(stored.cells, fresh.cells, strict=True):
         if before.cell_type != "code":

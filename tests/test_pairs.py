@@ -174,8 +174,11 @@ def test_a_missing_muon_field_is_named() -> None:
 
 def test_a_field_missing_for_one_muon_is_refused() -> None:
     events = toy_events(2)
-    events["Muon", "phi"] = ak.Array([[0.1, None], [0.2, 0.3]])
-    with pytest.raises(InputError, match="'Muon_phi': 4 numbers are needed"):
+    events["Muon", "phi"] = ak.Array([[0.1, 0.2], [0.2, None]])
+    with pytest.raises(InputError, match="entry 1: a muon has Muon_pt and no Muon_phi"):
+        select_pairs(events)
+    events["Muon", "pt"] = ak.Array([[1.0, None], [2.0, 3.0]])  # as many, of other muons
+    with pytest.raises(InputError, match="entry 0: a muon has Muon_eta and no Muon_pt"):
         select_pairs(events)
 
 

@@ -153,29 +153,50 @@ def test_an_event_that_does_not_meet_a_condition_has_no_muons() -> None:
 
 def test_columns_of_the_wrong_shape_or_type_are_named() -> None:
     columns = rows(4)
+    whole = "not a whole number from 0 to"
     for change, message in (
-        ({"px1": np.array([[1.0]] * 4)}, "branch px1: one number each is needed, it is 4 "),
-        ({"px1": ["a"] * 4}, "branch px1: one number each"),
-        ({"px1": [1.0, None, 2.0, 3.0]}, "branch px1: 1 of 4 numbers are missing"),
-        ({"Event": np.linspace(0, 1, 4)}, r"\[event\] event = 'Event': must be whole numbers"),
-        ({"Event": np.array([-1, 0, 1, 2])}, "whole numbers, 0 or more"),
-        ({"Run": np.full(4, 1 << 40)}, r"\[event\] run = 'Run': must be whole numbers"),
+        ({"px1": np.array([[1.0]] * 4)}, r"px1 holds 1 \* float64: one number for each event"),
+        ({"px1": ["a"] * 4}, r"row 0: px1 is 'a' \(string\): a number is needed"),
+        ({"px1": [1.0, None, 2.0, 3.0]}, "row 1: px1 has a gap"),
+        ({"Event": np.linspace(0, 1, 4)}, f"row 1: Event is 0.333.*, {whole} 18446744073709551615"),
+        ({"Event": np.array([0, -1, 0, 1])}, f"row 1: Event is -1, {whole}"),
+        ({"Event": np.array([0.0, 1.0, np.nan, 2.0])}, f"row 2: Event is nan, {whole}"),
+        ({"Event": np.array([1.0, 2.0**53, 2.0, 3.0])}, "row 1: Event is 9007199254740992.0 in float64, which rounds"),
+        ({"Event": np.array([1, 2, 2**24, 3], np.float32)}, "row 2: Event is 16777216.0 in float32, which rounds"),
+        ({"Event": np.array([True] * 4)}, r"row 0: Event is True \(bool\): a number is needed"),
+        ({"Run": np.full(4, 1 << 40)}, f"row 0: Run is 1099511627776, {whole} 4294967295"),
+        ({"Q1": np.array([1.0, 1.0, 0.5, 1.0])}, "row 2: Q1 is 0.5, not a whole number"),
     ):
         with pytest.raises(InputError, match=message) as caught:
             read(columns | change)
-        assert str(caught.value).startswith("mine: ")
+        assert str(caught.value).startswith("mine")
+    selected = read(columns | {"n": np.arange(4), "Event": [-1, 5, 6, 7]}, where={"n": [1, 2, 3]})
+    assert ak.to_list(selected.event) == [5, 6, 7]
+    with pytest.raises(InputError, match="row 3: Event is -7"):  # of the file, not of what is selected
+        read(columns | {"n": np.arange(4), "Event": [4, 5, 6, -7]}, where={"n": [2, 3]})
+
+
+def test_lists_of_the_wrong_shape_or_length_are_named() -> None:
     nano = nanoaod()
     muons = {"pt": "genWeight", "eta": "GenPart_eta", "phi": "GenPart_phi", "mass": 0.1, "pdgId": "GenPart_pdgId"}
-    with pytest.raises(InputError, match=r"pt = 'genWeight': the branch has no list of muons; is it a tree of pairs"):
+    with pytest.raises(InputError, match=r"genWeight holds float64: a list of numbers .*; is it a tree of pairs"):
         collection(nano, muons=muons)
     missing = ak.with_field(nano, ak.Array([[1.0] * 5, [1.0], None]), "GenPart_phi")
-    with pytest.raises(InputError, match=r"phi = 'GenPart_phi': 1 events have no list"):
+    with pytest.raises(InputError, match="entry 2: GenPart_phi has no list, not even an empty one"):
         collection(missing)
-    nano["other"] = ak.Array([[1], [1], [1]])
-    with pytest.raises(InputError, match="on lists that are not those of the muons"):
+    gap = ak.with_field(nano, ak.Array([[1.0] * 5, [None], []]), "GenPart_phi")
+    with pytest.raises(InputError, match="entry 1: GenPart_phi has a gap"):
+        collection(gap)
+    nested = ak.with_field(nano, ak.Array([[[1.0]] * 5, [[1.0]], []]), "GenPart_phi")
+    with pytest.raises(InputError, match=r"GenPart_phi holds var \* var \* float64: a list of numbers"):
+        collection(nested)
+    nano["other"] = ak.Array([[1] * 5, [1, 1], [1]])
+    with pytest.raises(InputError, match=r"entry 1: its lists differ in length .*GenPart_pdgId 1, other 2"):
         collection(nano, where={"other": 1})
+    with pytest.raises(InputError, match=r"other holds var .*: it cannot be a condition on a pair"):
+        read(rows(3) | {"other": ak.Array([[1], [1], [1]])}, where={"other": 1})
     muons |= {"pt": "GenPart_pt", "phi": "other"}
-    with pytest.raises(InputError, match=r"phi = 'other': its lists are not as long"):
+    with pytest.raises(InputError, match=r"entry 1: its lists differ in length .*GenPart_pt 1, GenPart_eta 1, other 2"):
         collection(nano, muons=muons)
 
 

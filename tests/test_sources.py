@@ -10,7 +10,7 @@ import uproot
 
 from toyfiles import toy_lhe_events, toy_root, write_lhe, write_parquet, write_root
 from toys import toy_events
-from zmumu_hybrid.branches import PRESETS, Branches
+from zmumu_hybrid.branches import NANOAOD, PRESETS, Branches
 from zmumu_hybrid.errors import InputError, LHEError, MissingInputError
 from zmumu_hybrid.files import sha256
 from zmumu_hybrid.sources import Source, open_sources
@@ -132,7 +132,7 @@ def test_a_declared_collection_is_read_as_it_is(tmp_path: Path) -> None:
 
 def test_a_declared_tree_of_pairs_is_converted_to_events(tmp_path: Path) -> None:
     (source,) = open_sources({"data": [DATA / "zmumu-tree.root"]}, tmp_path, branches=CMS)
-    assert (source.tree, source.entries, source.branches) == ("Events", 500, None)
+    assert (source.tree, source.entries, source.branches) == ("Events", 500, NANOAOD.without_weight())
     assert source.rows == {"rows": 2304, "selected rows": 516}
     assert source.readable.is_relative_to(tmp_path)
 
@@ -140,7 +140,7 @@ def test_a_declared_tree_of_pairs_is_converted_to_events(tmp_path: Path) -> None
 def test_a_declaration_is_not_for_lhe(tmp_path: Path) -> None:
     path = write_lhe(tmp_path / "toy.lhe", toy_lhe_events(7))
     (source,) = open_sources({"signal": [path]}, tmp_path, branches=PRESETS["GenPart"])
-    assert (source.entries, source.branches) == (7, None)
+    assert (source.entries, source.branches) == (7, NANOAOD)
 
 
 def test_files_that_are_not_as_declared_are_named(tmp_path: Path) -> None:

@@ -51,10 +51,12 @@ def test_a_file_that_the_new_run_does_not_write_does_not_stay(tmp_path: Path) ->
 
 def test_the_directory_of_a_killed_run_is_swept_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from zmumu_hybrid.staging import staging_directory\n"
-        "with staging_directory(sys.argv[1], ['x']) as d: print(d, flush=True); time.sleep(60)"
+        "import sys; from zmumu_hybrid.staging import staging_directory\n"
+        "with staging_directory(sys.argv[1], ['x']) as d: print(d, flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
         assert other.stdout is not None
         theirs = Path(other.stdout.readline().strip())
         with staging_directory(tmp_path, NAMES):

@@ -2,8 +2,8 @@
 
 Two kinds of files are described. A "collection" has one entry an event and its muons in lists, as NanoAOD has; a
 "pair" has one row a muon pair and a branch for each muon, as flat n-tuples have. `Branches.read` reads a declaration
-from TOML, and `PRESETS` has those of NanoAOD's generator collections; `zmumu_hybrid.records` makes events by them. LHE
-files and NanoAOD's `Muon` need no declaration.
+from TOML; `NANOAOD` is that of NanoAOD's `Muon`, which holds where none is given, and `PRESETS` has those of its
+generator collections. `zmumu_hybrid.records` makes events by them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import os
 import textwrap
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import require_file
 
-__all__ = ["MUON_MASS", "PRESETS", "Branches", "MuonsFrom", "require_columns"]
+__all__ = ["MUON_MASS", "NANOAOD", "PRESETS", "Branches", "MuonsFrom", "require_columns"]
 
 MuonsFrom = Literal["Muon", "GenPart", "LHEPart"]
 Value = str | int | float | bool
@@ -166,6 +166,10 @@ class Branches:
         names = [*muons, *(name for _, name in self.event), *(name for name, _ in (*self.where, *self.bits))]
         return tuple(sorted(set(names)))
 
+    def without_weight(self) -> Branches:
+        """Return the same without genWeight: every weight is then 1."""
+        return replace(self, event=tuple((name, branch) for name, branch in self.event if name != "genWeight"))
+
 
 def require_columns(branches: Branches, held: Collection[str], where: str) -> None:
     """Check that a file holds all that is declared.
@@ -208,6 +212,14 @@ def _nanoaod(collection: str, where: Mapping[str, int], bits: Mapping[str, int])
         name=f"--muons {collection}",
     )
 
+
+NANOAOD = Branches(
+    kind="collection",
+    muons=tuple((name, (f"Muon_{name}",)) for name in ("pt", "eta", "phi", "mass", "charge")),
+    event=tuple((name, name) for name in _EVENT),
+    name="NanoAOD",
+)
+"""NanoAOD's reconstructed muons, and what `zmumu convert` writes; genWeight may be missing."""
 
 _LAST_COPY = 13
 PRESETS = {

@@ -6,10 +6,11 @@ time it is asked for; one that has changed is made again.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from zmumu_hybrid.errors import OutputError, ZmumuError
 from zmumu_hybrid.files import make_directory, read_json, sha256, write_json
 
-__all__ = ["cache_entry", "default_cache_directory"]
+__all__ = ["cache_entry", "cached_copy", "default_cache_directory"]
 
 _CACHED_FILE, _CACHED_NOTE = "events.root", "entry.json"
 
@@ -53,11 +54,33 @@ def cache_entry(
     entry = directory / name
     if not _is_intact(entry):
         with _scratch(directory) as scratch:
-            source = make(scratch / _CACHED_FILE)
-            note = {"bytes": (scratch / _CACHED_FILE).stat().st_size, "sha256": sha256(scratch / _CACHED_FILE)}
-            write_json(scratch / _CACHED_NOTE, note | {"source": source})
-            _install(scratch, entry)
+            _finish(scratch, entry, make(scratch / _CACHED_FILE))
     return entry / _CACHED_FILE, read_json(entry / _CACHED_NOTE)["source"]
+
+
+def cached_copy(cache_directory: str | os.PathLike[str] | None, pieces: Iterable[bytes]) -> Path:
+    """Return a file of the cache that holds what the pieces do together; it is known by its content."""
+    directory = make_directory(default_cache_directory() if cache_directory is None else cache_directory)
+    digest = hashlib.sha256()
+    with _scratch(directory) as scratch:
+        with (scratch / _CACHED_FILE).open("wb") as file:
+            for piece in pieces:
+                digest.update(piece)
+                try:
+                    file.write(piece)
+                except OSError as error:
+                    raise OutputError(f"{directory}: cannot be written to: {error.strerror or error}") from error
+        entry = directory / f"{digest.hexdigest()}-copy"
+        if not _is_intact(entry):
+            _finish(scratch, entry, {})
+    return entry / _CACHED_FILE
+
+
+def _finish(scratch: Path, entry: Path, source: dict[str, Any]) -> None:
+    """Note what is in a new entry, and put it in its place."""
+    file = scratch / _CACHED_FILE
+    write_json(scratch / _CACHED_NOTE, {"bytes": file.stat().st_size, "sha256": sha256(file), "source": source})
+    _install(scratch, entry)
 
 
 @contextmanager

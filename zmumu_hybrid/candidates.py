@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import require_file
 from zmumu_hybrid.flatpairs import IDENTITY, FlatPairs
+from zmumu_hybrid.handles import open_parquet
 from zmumu_hybrid.kinematics import Floats, energy, pair_mass, transverse
 from zmumu_hybrid.splitting import SplitConfig, is_test
 
@@ -219,7 +220,6 @@ def read(path: str | os.PathLike[str], columns: Iterable[str] | None = None) -> 
         another type or with gaps.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     types = {column.name: column.dtype for column in COLUMNS}
     names = [] if columns is None else list(columns)
@@ -227,7 +227,7 @@ def read(path: str | os.PathLike[str], columns: Iterable[str] | None = None) -> 
         raise ConfigurationError(f"{', '.join(unknown)}: no such column; there are {', '.join(types)}")
     path = require_file(path)
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with open_parquet(path, page_checksum_verification=True) as file:
             held = file.schema_arrow.names
             if columns is None:
                 names = [each.name for each in (COLUMNS if any(map(_is_truth, held)) else DATA_COLUMNS)]

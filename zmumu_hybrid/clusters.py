@@ -252,7 +252,7 @@ def _submit_jobs(cluster: Any, config: Workers) -> None:
         while len(cluster.workers) < len(cluster.worker_spec):
             time.sleep(0.05)
         refused = any(job.status.name == "created" for job in cluster.workers.values())
-        deadline = time.monotonic() + 1
+        deadline = time.monotonic() + 30
         while refused and not errors and time.monotonic() < deadline:
             time.sleep(0.05)
     if refused:

@@ -6,23 +6,36 @@ JSON what was converted: for each file its name, SHA-256, numbers of events and 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from zmumu_hybrid.cache import cache_entry
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import atomic_path, require_file, sha256
+from zmumu_hybrid.handles import recreate_root
 from zmumu_hybrid.progress import progress
 
 if TYPE_CHECKING:
     from zmumu_hybrid.lhe.stream import LHEStream
 
-__all__ = ["Content", "ConversionSummary", "Kind", "cached", "convert", "extend_tree", "kind_of", "make_tree"]
+__all__ = [
+    "Content",
+    "ConversionSummary",
+    "Converted",
+    "Kind",
+    "cached",
+    "convert",
+    "extend_tree",
+    "kind_of",
+    "make_tree",
+]
 
 Kind = Literal["lhe", "root", "parquet"]
 
@@ -30,6 +43,10 @@ _VERSION = 2
 """To be raised whenever the same input gives another file, so that what is in caches is made again."""
 
 _EVENTS_PER_BASKET = 50_000
+_MOST_CHUNKS = 64
+_SMALL_BYTES = 4 << 20
+"""Files below this size share an entry of the cache: to make, open and read one costs more than to convert them."""
+_BUNDLE_BYTES = 32 << 20
 _HEAD_BYTES = 1 << 16
 _FOREIGN = (
     (b"\x89HDF", "an HDF5 file"),
@@ -171,10 +188,10 @@ def convert(
 def _convert(
     inputs: Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
-    known: Content | None,
+    known: Sequence[Content] | None,
     show_progress: bool,
 ) -> ConversionSummary:
-    """Do what `convert` does; with `known`, that of the only input, its checksum is not worked out again."""
+    """Do what `convert` does; with `known`, that of the inputs, their checksums are not worked out again."""
     import uproot
 
     from zmumu_hybrid import schema  # noqa: F401
@@ -185,28 +202,29 @@ def _convert(
     sizes = [Path(path).stat().st_size for path in paths if Path(path).is_file()]
     total = sum(sizes) if len(sizes) == len(paths) else None
     start = time.perf_counter()
-    notes: list[dict[str, Any]] = []
+    notes: dict[str, dict[str, Any]] = {}
     with (
         atomic_path(output) as temporary,
         progress("converting", total, unit="bytes", enabled=show_progress) as advance,
-        uproot.recreate(temporary, compression=uproot.LZ4(1)) as file,
+        recreate_root(temporary, compression=uproot.LZ4(1)) as file,
     ):
-        tree = make_tree(file)
-        for path in paths:
+        basket = _Basket(make_tree(file))
+        for index, path in enumerate(paths):
             with LHEStream(path, weights="skip", checksum=known is None) as stream:
-                note = _convert_stream(stream, tree, advance)
+                note = _convert_stream(stream, basket, advance)
             if known is not None:
-                known.require_unchanged(path)
-                note["sha256"] = known.sha256
-            _refuse_same_content(note, notes)
-            notes.append(note)
-        file["provenance"] = json.dumps({"converter": _VERSION, "sources": notes})
+                known[index].require_unchanged(path)
+                note["sha256"] = known[index].sha256
+            if (former := notes.setdefault(note["sha256"], note)) is not note:
+                raise InputError(f"{note['name']}: has the same content as {former['name']}: give each file once")
+        basket.empty()
+        file["provenance"] = json.dumps({"converter": _VERSION, "sources": list(notes.values())})
     return ConversionSummary(
         output=Path(output),
         files=len(notes),
-        events=sum(note["events"] for note in notes),
-        muons=sum(note["muons"] for note in notes),
-        sources=tuple(notes),
+        events=sum(note["events"] for note in notes.values()),
+        muons=sum(note["muons"] for note in notes.values()),
+        sources=tuple(notes.values()),
         seconds=time.perf_counter() - start,
     )
 
@@ -235,22 +253,18 @@ def _check_paths(paths: Sequence[str], output: Path) -> None:
         seen[key] = path
 
 
-def _refuse_same_content(note: dict[str, Any], former: Iterable[dict[str, Any]]) -> None:
-    for other in former:
-        if other["sha256"] == note["sha256"]:
-            raise InputError(f"{note['name']}: has the same content as {other['name']}: give each file once")
-
-
 def make_tree(file: Any) -> Any:
     """Return a new, empty tree for events in an open ROOT file."""
+    from awkward.types import ListType, NumpyType, RecordType
+
     from zmumu_hybrid.schema import EVENT_COLUMNS, MUON_COLUMNS, TREE
 
-    muon = ", ".join(f"{name}: {dtype}" for name, dtype in MUON_COLUMNS.items())
-    return file.mktree(TREE, {**EVENT_COLUMNS, "Muon": f"var * {{{muon}}}"}, title="events converted from LHE")
+    muon = RecordType([NumpyType(str(dtype)) for dtype in MUON_COLUMNS.values()], list(MUON_COLUMNS))
+    return file.mktree(TREE, {**EVENT_COLUMNS, "Muon": ListType(muon)}, title="events converted from LHE")
 
 
-def extend_tree(tree: Any, events: Any) -> int:
-    """Add events, with the columns of `zmumu_hybrid.schema`, to a tree of `make_tree`; return their muons' number."""
+def extend_tree(tree: Any, events: Any) -> None:
+    """Add events, with the columns of `zmumu_hybrid.schema`, to a tree of `make_tree`."""
     import awkward as ak
     import numpy as np
 
@@ -261,68 +275,141 @@ def extend_tree(tree: Any, events: Any) -> int:
         {name: np.asarray(events[name]) for name in EVENT_COLUMNS}
         | {"Muon": ak.zip({name: collection[name] for name in MUON_COLUMNS})}
     )
-    return int(ak.sum(ak.num(collection["pt"], axis=1)))
 
 
-def _convert_stream(stream: LHEStream, tree: Any, advance: Callable[[float], None]) -> dict[str, Any]:
-    """Add the events of one file to the tree; return its entry in the provenance."""
-    from zmumu_hybrid.schema import events_from_lhe
+class _Basket:
+    """Events on their way into a tree: written so many at a time, whether they are of one file or of many.
 
-    events = muons = done = 0
+    Parameters
+    ----------
+    tree
+        As from `make_tree`.
+    """
+
+    def __init__(self, tree: Any) -> None:
+        self._tree = tree
+        self._chunks: list[Any] = []
+        self._notes: list[tuple[dict[str, Any], int]] = []
+
+    def add(self, chunk: Any, note: dict[str, Any]) -> None:
+        """Add events as `read_lhe` gives them; their number, and that of their muons, is added to a note."""
+        import awkward as ak
+
+        if sum(map(len, self._chunks)) + len(chunk) > _EVENTS_PER_BASKET:
+            self.empty()
+        self._chunks.append(chunk)
+        self._notes.append((note, len(chunk)))
+        if len(self._chunks) == _MOST_CHUNKS:
+            self._chunks = [ak.concatenate(self._chunks)]
+
+    def empty(self) -> None:
+        """Write what is held."""
+        import awkward as ak
+        import numpy as np
+
+        from zmumu_hybrid.schema import events_from_lhe
+
+        if not self._chunks:
+            return
+        events = events_from_lhe(self._chunks[0] if len(self._chunks) == 1 else ak.concatenate(self._chunks))
+        extend_tree(self._tree, events)
+        muons = np.concatenate([[0], np.cumsum(ak.to_numpy(ak.num(events["Muon"]["pt"], axis=1)))])
+        start = 0
+        for note, count in self._notes:
+            note["events"] += count
+            note["muons"] += int(muons[start + count] - muons[start])
+            start += count
+        self._chunks, self._notes = [], []
+
+
+def _convert_stream(stream: LHEStream, basket: _Basket, advance: Callable[[float], None]) -> dict[str, Any]:
+    """Put the events of one file into the basket; return its entry in the provenance."""
+    done = 0
+    note: dict[str, Any] = {"name": stream.source.name, "sha256": "", "events": 0, "muons": 0}
     for chunk in stream.chunks(_EVENTS_PER_BASKET):
-        columns = events_from_lhe(chunk)
-        events += len(columns)
-        muons += extend_tree(tree, columns)
+        basket.add(chunk, note)
         advance(stream.source.consumed - done)
         done = stream.source.consumed
     advance(stream.source.consumed - done)
-    return {
-        "name": stream.source.name,
+    note |= {
         "sha256": stream.source.sha256,
-        "events": events,
-        "muons": muons,
         "version": stream.init.version,
         "beams": stream.init.beams,
         "beam_energies": stream.init.beam_energies,
         "cross_section": stream.init.cross_section,
         "cross_section_error": stream.init.cross_section_error,
     }
+    return note
+
+
+class Converted(NamedTuple):
+    """Where the events of a converted file are: a ROOT file, the first of them in its tree, and their number."""
+
+    readable: Path
+    start: int
+    events: int
 
 
 def cached(
-    path: str | os.PathLike[str],
+    paths: Sequence[str | os.PathLike[str]],
     cache_directory: str | os.PathLike[str] | None = None,
     *,
-    known: Content | None = None,
+    known: Sequence[Content] | None = None,
     show_progress: bool = False,
-) -> Path:
-    """Return a ROOT file with the events of an LHE file, converted now or before.
+) -> list[Converted]:
+    """Say for each of several LHE files where its events are in ROOT, converted now or before.
 
-    An entry of the cache is known by the content of the file, not by its name or date, and by the version of the
-    converter. It appears whole or not at all, whoever else makes it at the same time, and is checked by size and
-    checksum each time; one that has changed is made again.
+    An entry of the cache is known by the content of what it was made from, not by names or dates, and by the version
+    of the converter. It appears whole or not at all, whoever else makes it at the same time, and is checked by size and
+    checksum each time; one that has changed is made again. Small files share an entry: which ones depends on their
+    checksums, so that one more file changes one entry.
 
     Parameters
     ----------
-    path : path-like
+    paths : sequence of path-like
         LHE, plain or gz.
     cache_directory : path-like, optional
         `zmumu_hybrid.cache.default_cache_directory` if not given.
-    known : Content, optional
-        What is known of the file: it is not read for its checksum then.
+    known : sequence of Content, optional
+        What is known of the files: they are not read for their checksums then.
     show_progress : bool
         Whether to show a progress bar on a terminal.
 
     Raises
     ------
     InputError, MissingInputError
-        As `convert` does; also if the file changes while it is converted.
+        As `convert` does; also if a file changes while it is converted.
     OutputError
         If the cache directory cannot be written to.
     """
-    content = Content.of(path) if known is None else known
+    contents = [Content.of(path) for path in paths] if known is None else known
+    found: dict[int, Converted] = {}
+    for members in _bundles(contents):
+        chosen = [contents[index] for index in members]
 
-    def make(output: Path) -> dict[str, Any]:
-        return _convert([path], output, content, show_progress).sources[0]
+        def make(output: Path, members: list[int] = members, chosen: list[Content] = chosen) -> dict[str, Any]:
+            summary = _convert([paths[index] for index in members], output, chosen, show_progress)
+            return {"events": [note["events"] for note in summary.sources]}
 
-    return cache_entry(cache_directory, f"{content.sha256}-v{_VERSION}", make)[0]
+        name = chosen[0].sha256
+        if len(chosen) > 1:
+            name = hashlib.sha256("".join(content.sha256 for content in chosen).encode()).hexdigest()
+        readable, note = cache_entry(cache_directory, f"{name}-v{_VERSION}", make)
+        starts = accumulate(note["events"], initial=0)
+        found |= {
+            index: Converted(readable, start, events)
+            for index, start, events in zip(members, starts, note["events"], strict=False)
+        }
+    return [found[index] for index in range(len(paths))]
+
+
+def _bundles(contents: Sequence[Content]) -> Iterator[list[int]]:
+    """Yield the places of files that are converted together: large ones alone, small ones by their checksums."""
+    sizes = [content.stamp[2] for content in contents]
+    small = [index for index, size in enumerate(sizes) if size < _SMALL_BYTES]
+    yield from ([index] for index, size in enumerate(sizes) if size >= _SMALL_BYTES)
+    bits = (sum(sizes[index] for index in small) // _BUNDLE_BYTES).bit_length()
+    bundles: dict[int, list[int]] = {}
+    for index in sorted(small, key=lambda index: contents[index].sha256):
+        bundles.setdefault(int(contents[index].sha256[:8], 16) >> (32 - bits), []).append(index)
+    yield from bundles.values()

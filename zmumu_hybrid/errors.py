@@ -7,6 +7,8 @@ the way through a worker process unchanged.
 
 from __future__ import annotations
 
+import textwrap
+
 __all__ = [
     "ConfigurationError",
     "IncompleteRunError",
@@ -18,6 +20,7 @@ __all__ = [
     "ModelError",
     "OutputError",
     "ZmumuError",
+    "brief",
 ]
 
 
@@ -59,3 +62,8 @@ class LeakError(ZmumuError, RuntimeError):
 
 class MissingDependencyError(ZmumuError, ImportError):
     """An optional library that is needed and not installed."""
+
+
+def brief(error: BaseException) -> str:
+    """Return the type and the beginning of the message of another library's error, on one line."""
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 200, placeholder=" ...")

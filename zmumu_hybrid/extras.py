@@ -9,9 +9,12 @@ from zmumu_hybrid.errors import MissingDependencyError
 __all__ = ["explained", "require"]
 
 _EXTRAS = {
+    "XRootD": "remote",
+    "aiohttp": "remote",
     "dask": "dask",
     "dask_jobqueue": "dask",
     "distributed": "dask",
+    "fsspec_xrootd": "remote",
     "iminuit": "analysis",
     "lgatr": "rivals",
     "onnx": "apply",
@@ -21,6 +24,7 @@ _EXTRAS = {
     "pelican": "rivals",
     "pyhf": "analysis",
     "pythia8mc": "generate",
+    "requests": "remote",
     "safetensors": "train",
     "sklearn": "rivals",
     "tensorboard": "tensorboard",
@@ -30,7 +34,9 @@ _EXTRAS = {
 """The extra by the name of the module."""
 
 _DISTRIBUTIONS = {
+    "XRootD": "xrootd",
     "dask_jobqueue": "dask-jobqueue",
+    "fsspec_xrootd": "fsspec-xrootd",
     "pelican": "pelican-lite",
     "sklearn": "scikit-learn",
     "yaml": "PyYAML",

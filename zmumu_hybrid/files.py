@@ -44,13 +44,13 @@ def require_file(path: str | os.PathLike[str]) -> Path:
         If it is empty.
     """
     path = Path(path)
-    if path.is_dir():
-        raise MissingInputError(f"{path}: is a directory, a file is needed")
     try:
         with path.open("rb") as stream:
             first = stream.read(1)
     except FileNotFoundError:
         raise MissingInputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise MissingInputError(f"{path}: is a directory, a file is needed") from None
     except OSError as error:
         raise MissingInputError(f"{path}: cannot be opened: {error.strerror or error}") from error
     if not first:

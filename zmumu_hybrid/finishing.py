@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from zmumu_hybrid import histograms
 from zmumu_hybrid.candidates import BACKGROUND, SIGNAL, Table, name_event
 from zmumu_hybrid.errors import IncompleteRunError, InputError
+from zmumu_hybrid.handles import open_parquet
 from zmumu_hybrid.pairs import IDENTITY
 from zmumu_hybrid.parts import merge_parts, read_columns, write_table
 from zmumu_hybrid.reweighting import Reweighting, ReweightingConfig, final_weights, fit
@@ -21,13 +22,14 @@ __all__ = ["checked_parts", "fit_parts", "write_results"]
 
 def checked_parts(staging: Path, result: Mapping[str, Any]) -> list[Path]:
     """Return the parts, in the order of their names, after comparing what is on disk with what was reported."""
-    import pyarrow.parquet as pq
-
     parts = sorted(result["parts"])
     rows = dict.fromkeys(result["cutflow"], 0)
     for name in parts:
         path, report = staging / "parts" / name, result["parts"][name]
-        found = pq.read_metadata(path).num_rows if path.exists() else 0
+        found = 0
+        if path.exists():
+            with open_parquet(path) as file:
+                found = file.metadata.num_rows
         if found != report["rows"]:
             raise IncompleteRunError(
                 f"{path}: has {found} of {report['rows']} rows of {report['file']}: do all workers see this directory?"

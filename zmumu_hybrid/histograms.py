@@ -22,6 +22,7 @@ from zmumu_hybrid.candidates import DATA, LABELS, name_event
 from zmumu_hybrid.compiled import compiled
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.files import atomic_path, require_file
+from zmumu_hybrid.handles import recreate_root
 
 if TYPE_CHECKING:
     from hist import Hist
@@ -218,9 +219,7 @@ def write_root(histograms: Histograms, path: str | os.PathLike[str]) -> None:
     OutputError
         If the file cannot be written.
     """
-    import uproot
-
-    with atomic_path(path) as temporary, uproot.recreate(temporary) as file:
+    with atomic_path(path) as temporary, recreate_root(temporary) as file:
         for name, histogram in histograms.items():
             for key, piece in _pieces(name, histogram):
                 file[key] = piece

@@ -16,7 +16,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from zmumu_hybrid.compiled import compiled
 
-__all__ = ["Floats", "cartesian", "cos_theta_star", "energy", "pair_mass", "rapidity", "transverse"]
+__all__ = [
+    "Floats",
+    "boost_matrix",
+    "cartesian",
+    "cos_theta_star",
+    "energy",
+    "pair_mass",
+    "rapidity",
+    "rotation_matrix",
+    "transverse",
+]
 
 Floats = NDArray[np.float64]
 
@@ -152,3 +162,37 @@ def cos_theta_star(
     longitudinal = (e - pz) * (e + pz)  # m^2 + pT^2
     squared = np.maximum(longitudinal - px * px - py * py, np.finfo(np.float64).tiny)
     return np.asarray(2 * (pz_0 * e_1 - e_0 * pz_1) / np.sqrt(squared * longitudinal))
+
+
+def boost_matrix(direction: ArrayLike, rapidity: ArrayLike) -> Floats:
+    """Return boosts of (E, px, py, pz) along unit vectors (..., 3) by rapidities (...), shape (..., 4, 4).
+
+    Examples
+    --------
+    >>> boost_matrix([0, 0, 1], np.log(2)) @ [5.0, 0.0, 3.0, 4.0]  # along the beam: pT stays
+    array([9.25, 0.  , 3.  , 8.75])
+    """
+    n = np.asarray(direction, np.float64)
+    cosh, sinh = np.cosh(rapidity)[..., None], np.sinh(rapidity)[..., None]
+    matrix = np.empty((*n.shape[:-1], 4, 4))
+    matrix[..., 0, 0] = cosh[..., 0]
+    matrix[..., 0, 1:] = matrix[..., 1:, 0] = sinh * n
+    matrix[..., 1:, 1:] = np.eye(3) + ((cosh - 1) * n)[..., None] * n[..., None, :]
+    return matrix
+
+
+def rotation_matrix(axis: ArrayLike, angle: ArrayLike) -> Floats:
+    """Return rotations of (E, px, py, pz) about unit vectors (..., 3) by angles (...) in rad, shape (..., 4, 4).
+
+    Examples
+    --------
+    >>> (rotation_matrix([0, 0, 1], np.pi / 2) @ [5.0, 3.0, 0.0, 4.0]).round(12)
+    array([5., 0., 3., 4.])
+    """
+    n = np.asarray(axis, np.float64)
+    cos, sin = np.cos(angle)[..., None, None], np.sin(angle)[..., None, None]
+    matrix = np.zeros((*n.shape[:-1], 4, 4))
+    matrix[..., 0, 0] = 1
+    outer = n[..., None] * n[..., None, :]
+    matrix[..., 1:, 1:] = cos * np.eye(3) + (1 - cos) * outer + sin * np.cross(np.eye(3), n[..., None, :])
+    return matrix

@@ -16,10 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid import kinematics
+from zmumu_hybrid.branches import NANOAOD
+from zmumu_hybrid.columns import Place, integers, lists, numbers, require_same_lists
 from zmumu_hybrid.compiled import compiled
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.flatpairs import IDENTITY, FlatPairs, Muon
 from zmumu_hybrid.kinematics import Floats
+from zmumu_hybrid.reading import file_behind, records
+from zmumu_hybrid.records import require_sound
 
 __all__ = [
     "IDENTITY",
@@ -41,7 +45,7 @@ _BLOCK = 8192
 """Pairs that are worked on at a time: their columns stay in the processor's cache."""
 
 _LARGEST = 1e50
-"""Momenta (GeV) beyond this are not finite in what is calculated from them."""
+"""Momenta (GeV) and weights beyond this are not finite in what is calculated from them."""
 
 _MUON_FIELDS = ("pt", "eta", "phi", "mass", "charge")
 
@@ -222,16 +226,19 @@ def _flatten(events: ak.Array) -> _Muons:
     for name in (*IDENTITY, "Muon"):
         if name not in events.fields:
             raise InputError(f"events have no field {name!r}; they have: {', '.join(events.fields) or 'none'}")
+    _check_file(events)
     if events.layout.is_option:
         events = events[~ak.is_none(events["run"], axis=0)]
     size = len(events)
-    identity = {name: _flat(events[name], size, name).astype(dtype, copy=False) for name, dtype in IDENTITY.items()}
+    identity = {name: integers(numbers(events[name], name), dtype, name) for name, dtype in IDENTITY.items()}
     gen_weight = (
-        _flat(events["genWeight"], size, "genWeight").astype(np.float64, copy=False)
+        numbers(events["genWeight"], "genWeight").astype(np.float64, copy=False)
         if "genWeight" in events.fields
         else np.ones(size)
     )
-    _require_finite(gen_weight, "genWeight", identity, range(size))
+    _require(
+        np.abs(gen_weight) < _LARGEST, gen_weight, "genWeight", "a weight that can be summed", identity, range(size)
+    )
     offsets, columns = _muon_columns(events["Muon"], size)
     charge = columns.pop("charge")
     floats = {name: column.astype(np.float64, copy=False) for name, column in columns.items()}
@@ -247,6 +254,22 @@ def _flatten(events: ak.Array) -> _Muons:
     if charge.dtype.kind != "i":
         charge = charge.astype(np.int64)
     return _Muons(identity=identity, gen_weight=gen_weight, offsets=offsets, charge=charge, **floats)
+
+
+def _check_file(events: ak.Array) -> None:
+    """Check the columns of the file that coffea read events from: it takes the lengths of one column for all."""
+    behind = file_behind(events)
+    if behind is None:
+        return
+    file, start, stop = behind
+    names = file.names()
+    declared = NANOAOD if "genWeight" in names else NANOAOD.without_weight()
+    if not names.issuperset(declared.columns):
+        return  # of another schema
+    counters = file.counters(column for _, (column,) in declared.muons if isinstance(column, str))
+    columns = file.read([*declared.columns, *(counter for counter, _ in counters)], start, stop)
+    metadata = events.layout.parameter("metadata") or {}
+    require_sound(records(columns), declared, Place(str(metadata.get("filename", "")), start, file.unit), counters)
 
 
 @compiled
@@ -274,13 +297,21 @@ def _muon_columns(collection: ak.Array, size: int) -> tuple[NDArray[np.int64], d
     jagged = {}
     for name in _MUON_FIELDS:
         try:
-            jagged[name] = ak.drop_none(getattr(collection, name), axis=1)
+            jagged[name] = getattr(collection, name)
         except AttributeError:
             raise InputError(f"Muon has no field {name!r}; it has: {', '.join(collection.fields) or 'none'}") from None
+    gaps = {name: lists(ak.is_none(column, axis=1), f"Muon_{name}", kinds="b") for name, column in jagged.items()}
+    require_same_lists({f"Muon_{name}": counts for name, (counts, _) in gaps.items()})
+    counts, missing = gaps["pt"]
+    for name, (_, others) in gaps.items():
+        if (differs := missing != others).any():  # a muon that is not there has no field
+            first = int(np.argmax(differs))
+            has, lacks = (name, "pt") if missing[first] else ("pt", name)
+            raise Place().of_lists(counts).error(first, f"a muon has Muon_{has} and no Muon_{lacks}; repair the event")
+    held = {name: lists(ak.drop_none(column, axis=1), f"Muon_{name}") for name, column in jagged.items()}
     offsets = np.zeros(size + 1, np.int64)
-    np.cumsum(_flat(ak.num(jagged["pt"], axis=1), size, "Muon"), out=offsets[1:])
-    muons = int(offsets[-1])
-    return offsets, {name: _flat(ak.flatten(c, axis=1), muons, f"Muon_{name}") for name, c in jagged.items()}
+    np.cumsum(held["pt"][0], out=offsets[1:])
+    return offsets, {name: values for name, (_, values) in held.items()}
 
 
 def _plain_muon_columns(layout: ak.contents.Content) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]] | None:
@@ -299,16 +330,6 @@ def _plain_muon_columns(layout: ak.contents.Content) -> tuple[NDArray[np.int64],
         if columns[name].dtype.kind not in "if":
             return None
     return (offsets - offsets[0] if offsets[0] else offsets), columns
-
-
-def _flat(array: ak.Array, size: int, name: str) -> NDArray[Any]:
-    """Return a flat awkward array without None as a numpy array of length `size`."""
-    layout = array.layout
-    plain = isinstance(layout, ak.contents.NumpyArray)
-    flat = np.asarray(layout.data) if plain else ak.to_numpy(ak.drop_none(array, axis=0))
-    if flat.shape != (size,) or flat.dtype.kind not in "iufb":
-        raise InputError(f"field {name!r}: {size} numbers are needed, there are {flat.shape} of type {flat.dtype}")
-    return flat
 
 
 def _require_finite(

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from zmumu_hybrid.candidates import LABELS, Table, name_event
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.files import atomic_path
+from zmumu_hybrid.handles import create_parquet, open_parquet
 
 __all__ = ["SORT_KEY", "in_groups", "merge_parts", "read_columns", "sort_table", "write_part", "write_table"]
 
@@ -50,19 +51,17 @@ def _same_as_next(table: Table, order: np.ndarray[Any, Any], names: Iterable[str
 def write_part(table: Table, path: Path) -> None:
     """Sort the rows of one chunk and write them, whole or not at all, for `merge_parts`."""
     with atomic_path(path) as temporary:
-        pq.write_table(
-            pa.table(sort_table(table)),
-            temporary,
-            row_group_size=_BLOCK,
-            compression="NONE",
-            use_dictionary=False,
-            write_statistics=False,
-        )
+        arrow, options = pa.table(sort_table(table)), {"compression": "NONE", "write_statistics": False}
+        with create_parquet(temporary, arrow.schema, use_dictionary=False, **options) as writer:
+            writer.write_table(arrow, row_group_size=_BLOCK)
 
 
 def read_columns(parts: Iterable[Path], names: Sequence[str]) -> Table:
     """Read some columns of all parts, one after the other."""
-    tables = [pq.read_table(part, columns=list(names), use_threads=False, partitioning=None) for part in parts]
+    tables = []
+    for part in parts:
+        with open_parquet(part) as file:
+            tables.append(file.read(list(names), use_threads=False))
     return {name: np.concatenate([table[name].to_numpy() for table in tables]) for name in names}
 
 
@@ -71,7 +70,8 @@ class _Cursor:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._metadata = pq.read_metadata(path)
+        with open_parquet(path) as file:
+            self._metadata = file.metadata
         self._following = iter(range(self._metadata.num_row_groups))
         self._block: Table = {}
 
@@ -95,7 +95,7 @@ class _Cursor:
         group = next(self._following, None)
         if group is None:
             return False
-        with pq.ParquetFile(self._path, metadata=self._metadata) as file:  # more parts than files may be open
+        with open_parquet(self._path, metadata=self._metadata) as file:  # more parts than files may be open
             table = file.read_row_group(group, use_threads=False)
         self._block = {name: table[name].to_numpy() for name in table.column_names}
         return True
@@ -170,18 +170,12 @@ def write_table(tables: Iterable[Table], path: Path) -> int:
     The bytes do not depend on how the rows are divided among the tables: the row groups have `_GROUP` rows.
     """
     rows = 0
-    writer: pq.ParquetWriter | None = None
-    with atomic_path(path) as temporary:
-        try:
-            for table in in_groups(tables):
-                arrow = pa.table(table)
-                if writer is None:
-                    writer = pq.ParquetWriter(
-                        temporary, arrow.schema, compression="zstd", use_dictionary=False, write_page_checksum=True
-                    )
-                writer.write_table(arrow, row_group_size=_GROUP)
-                rows += arrow.num_rows
-        finally:
-            if writer is not None:
-                writer.close()
+    writer, options = None, {"compression": "zstd", "use_dictionary": False, "write_page_checksum": True}
+    with atomic_path(path) as temporary, ExitStack() as stack:
+        for table in in_groups(tables):
+            arrow = pa.table(table)
+            if writer is None:
+                writer = stack.enter_context(create_parquet(temporary, arrow.schema, **options))
+            writer.write_table(arrow, row_group_size=_GROUP)
+            rows += arrow.num_rows
     return rows

@@ -6,6 +6,7 @@ an event came from. `merge_rows` joins the rows of a pair tree that are of one e
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import awkward as ak
@@ -14,14 +15,15 @@ from coffea.nanoevents.methods import nanoaod
 from numpy.typing import NDArray
 
 from zmumu_hybrid.branches import Branches, Value
+from zmumu_hybrid.columns import Counts, Place, integers, lists, numbers, require_counter, require_same_lists
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.kinematics import energy
 from zmumu_hybrid.lhe.identity import identify
 from zmumu_hybrid.schema import EVENT_COLUMNS, MUON_COLUMNS, polar
 
-__all__ = ["events_by_branches", "merge_rows"]
+__all__ = ["events_by_branches", "merge_rows", "require_sound"]
 
-Counts = NDArray[np.int64]
+Counters = Sequence[tuple[str, str]]
 Flat = dict[str, NDArray[Any]]
 
 _MUON = 13
@@ -30,15 +32,21 @@ _IDENTITY = ("run", "luminosityBlock", "event")
 _HASHED = ("px", "py", "pz", "pt", "eta", "phi", "mass", "energy")
 
 
-def events_by_branches(columns: ak.Array, branches: Branches) -> ak.Array:
+def events_by_branches(
+    columns: ak.Array, branches: Branches, place: Place | None = None, counters: Counters = ()
+) -> ak.Array:
     """Return events from the columns of a file.
 
     Parameters
     ----------
     columns : awkward.Array
-        Records with at least the fields `branches.columns`.
+        Records with at least the fields `branches.columns`, and the counters.
     branches : Branches
         Which column is what.
+    place : Place, optional
+        Where the columns are from, for messages.
+    counters : sequence of (str, str)
+        Columns that say how long the lists of another column are, each with that column.
 
     Returns
     -------
@@ -49,18 +57,35 @@ def events_by_branches(columns: ak.Array, branches: Branches) -> ak.Array:
     Raises
     ------
     InputError
-        If a column is not of the needed shape or type, or has gaps.
+        If a column is not of the needed shape or type, has gaps or numbers that do not fit, or the lists of an event
+        are not of one length; the message names the column and the first such entry.
     """
+    place = place or Place(branches.name, unit="row" if branches.kind == "pair" else "entry")
+    identity, counts, muons = _checked(columns, branches, place, counters)
+    return _make(identity, counts, muons)
+
+
+def require_sound(columns: ak.Array, branches: Branches, place: Place, counters: Counters) -> None:
+    """Do the checks of `events_by_branches` alone."""
+    _checked(columns, branches, place, counters)
+
+
+def _checked(columns: ak.Array, branches: Branches, place: Place, counters: Counters) -> tuple[Flat, Counts, Flat]:
+    """Return EVENT_COLUMNS, the number of muons of each event, and MUON_COLUMNS of all muons."""
+    for name, _ in (*branches.where, *branches.bits):
+        if columns[name].ndim > (1 if branches.kind == "pair" else 2):
+            raise place.all(f"{name} holds {columns[name].type.content}: it cannot be a condition on a {branches.kind}")
     if branches.kind == "pair":
-        columns = columns[_conditions(columns, branches, 1)]
+        kept = _conditions(columns, branches)
+        columns, place = columns[kept], place.of_entries(np.flatnonzero(kept))
         counts: Counts = np.full(len(columns), 2)
-        flat = {name: _both(columns, branches, name, values) for name, values in branches.muons}
+        flat = {name: _both(columns, branches, name, values, place) for name, values in branches.muons}
     else:
-        counts, flat = _collection(columns, branches)
+        counts, flat = _collection(columns, branches, place, counters)
     if "pdgId" in flat:
         counts, flat = _choose(counts, flat, np.abs(flat["pdgId"]) == _MUON)
     muons = _muons(flat)
-    return _make(_identity(columns, branches, counts, flat, muons["charge"]), counts, muons)
+    return _identity(columns, branches, place, counts, flat, muons["charge"]), counts, muons
 
 
 def merge_rows(events: ak.Array) -> ak.Array:
@@ -92,28 +117,35 @@ def merge_rows(events: ak.Array) -> ak.Array:
 
 def _make(identity: Flat, counts: Counts, muons: Flat) -> ak.Array:
     """Return events from EVENT_COLUMNS, the number of muons of each, and MUON_COLUMNS of all muons."""
-    lists = {name: ak.unflatten(values, counts) for name, values in muons.items()}
-    collection = ak.zip(lists, with_name="Muon", behavior=nanoaod.behavior)
-    return ak.zip({**identity, "Muon": collection}, depth_limit=1, behavior=nanoaod.behavior)
+    contents = ak.contents
+    muon = contents.RecordArray(
+        [contents.NumpyArray(values) for values in muons.values()], list(muons), parameters={"__record__": "Muon"}
+    )
+    offsets = ak.index.Index64(np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]))
+    columns = [contents.NumpyArray(values) for values in identity.values()]
+    events = contents.RecordArray([*columns, contents.ListOffsetArray(offsets, muon)], [*identity, "Muon"])
+    return ak.Array(events, behavior=nanoaod.behavior)
 
 
-def _conditions(columns: ak.Array, branches: Branches, ndim: int) -> Any:
-    """Return whether the conditions on columns of `ndim` dimensions are met; None if there are none on lists."""
-    kept: Any = np.ones(len(columns), bool) if ndim == 1 else None
+def _conditions(columns: ak.Array, branches: Branches) -> NDArray[np.bool_]:
+    """Return which entries meet the conditions on columns that are not lists."""
+    kept = np.ones(len(columns), bool)
+    for _, met in _met(columns, branches, 1):
+        kept &= ak.to_numpy(met)
+    return kept
+
+
+def _met(columns: ak.Array, branches: Branches, ndim: int) -> Iterator[tuple[str, ak.Array]]:
+    """Yield where each condition on a column of `ndim` dimensions is met; what is missing meets none."""
     for name, values in branches.where:
         if columns[name].ndim == ndim:
             met = _equal(columns[name], values, f"{branches.name}: [where] {name} = {list(values)}")
-            kept = met if kept is None else kept & met
+            yield name, ak.fill_none(met, False, axis=ndim - 1)
     for name, bit in branches.bits:
         if columns[name].ndim == ndim:
             if _kind(columns[name]) not in "iu":
                 raise InputError(f"{branches.name}: [bits] {name}: the branch does not hold integers")
-            met = (columns[name] >> bit) & 1 == 1
-            kept = met if kept is None else kept & met
-    if kept is None:
-        return None
-    met = ak.fill_none(kept, False, axis=ndim - 1)  # what is missing meets no condition
-    return ak.to_numpy(met) if ndim == 1 else met
+            yield name, ak.fill_none((columns[name] >> bit) & 1 == 1, False, axis=ndim - 1)
 
 
 def _equal(column: ak.Array, values: tuple[Value, ...], where: str) -> Any:
@@ -135,36 +167,37 @@ def _kind(column: ak.Array) -> str:
     return str(ak.to_numpy(ak.flatten(column[:0], axis=None)).dtype.kind)
 
 
-def _both(columns: ak.Array, branches: Branches, name: str, values: tuple[str | float, ...]) -> NDArray[Any]:
+def _both(
+    columns: ak.Array, branches: Branches, name: str, values: tuple[str | float, ...], place: Place
+) -> NDArray[Any]:
     """Return a component of both muons of each row, shape (2 rows,)."""
     size = len(columns)
-    each = [_numbers(columns[v], v, branches) if isinstance(v, str) else np.full(size, v) for v in values]
-    return _typed(name, np.stack(each, axis=1).ravel(), branches)
+    each = [
+        _typed(name, numbers(columns[value], value, place), value, branches, place)
+        if isinstance(value, str)
+        else _typed(name, np.full(size, value), name, branches, place)
+        for value in values
+    ]
+    return np.stack(each, axis=1).ravel()
 
 
-def _collection(columns: ak.Array, branches: Branches) -> tuple[Counts, Flat]:
+def _collection(columns: ak.Array, branches: Branches, place: Place, counters: Counters) -> tuple[Counts, Flat]:
     """Return how many muons that meet the conditions each event has, and their components."""
-    lists = {name: columns[value] for name, (value,) in branches.muons if isinstance(value, str)}
-    named = {name: f"{branches.name}: [muons] {name} = {value!r}" for name, (value,) in branches.muons}
-    for name, column in lists.items():
-        if column.ndim != 2:
-            raise InputError(f"{named[name]}: the branch has no list of muons; is it a tree of pairs?")
-        if missing := int(ak.sum(ak.is_none(column, axis=0))):
-            raise InputError(f"{named[name]}: {missing} events have no list, not even an empty one")
-    counts: Counts = ak.to_numpy(ak.num(next(iter(lists.values())), axis=1)).astype(np.int64)
-    flat = {}
+    held = {value: lists(columns[value], value, place) for _, (value,) in branches.muons if isinstance(value, str)}
+    conditions = {name: lists(met, name, place, "b") for name, met in _met(columns, branches, 2)}
+    require_same_lists({name: counts for name, (counts, _) in (held | conditions).items()}, place)
+    counts = next(iter(held.values()))[0]
+    for counter, name in counters:
+        require_counter(numbers(columns[counter], counter, place), counter, counts, name, place)
+    inside, flat = place.of_lists(counts), {}
     for name, (value,) in branches.muons:
-        if name not in lists:
-            flat[name] = _typed(name, np.full(int(counts.sum()), value), branches)
-            continue
-        if not np.array_equal(ak.to_numpy(ak.num(lists[name], axis=1)), counts):
-            raise InputError(f"{named[name]}: its lists are not as long as those of the other branches")
-        flat[name] = _typed(name, _numbers(ak.flatten(lists[name], axis=1), str(value), branches), branches)
-    kept = np.repeat(_conditions(columns, branches, 1), counts)
-    if (on_muons := _conditions(columns, branches, 2)) is not None:
-        if not np.array_equal(ak.to_numpy(ak.num(on_muons, axis=1)), counts):
-            raise InputError(f"{branches.name}: a condition is on lists that are not those of the muons")
-        kept &= ak.to_numpy(ak.flatten(on_muons, axis=1))
+        values = held[value][1] if isinstance(value, str) else np.full(int(counts.sum()), value)
+        flat[name] = _typed(name, values, str(value), branches, inside)
+    if not branches.where and not branches.bits:
+        return counts, flat
+    kept = np.repeat(_conditions(columns, branches), counts)
+    for _, met in conditions.values():
+        kept &= met
     return _choose(counts, flat, kept)
 
 
@@ -174,21 +207,11 @@ def _choose(counts: Counts, flat: Flat, kept: NDArray[np.bool_]) -> tuple[Counts
     return before[ends] - before[ends - counts], {name: values[kept] for name, values in flat.items()}
 
 
-def _numbers(column: ak.Array, name: str, branches: Branches) -> NDArray[Any]:
-    """Return a flat column as a numpy array, after checking that there is a number for everything."""
-    if column.ndim != 1 or _kind(column) == "text":
-        raise InputError(f"{branches.name}: branch {name}: one number each is needed, it is {column.type}")
-    values = ak.to_numpy(ak.drop_none(column))
-    if missing := len(column) - len(values):
-        raise InputError(f"{branches.name}: branch {name}: {missing} of {len(column)} numbers are missing")
-    return np.asarray(values)
-
-
-def _typed(name: str, values: NDArray[Any], branches: Branches) -> NDArray[Any]:
+def _typed(name: str, values: NDArray[Any], branch: str, branches: Branches, place: Place) -> NDArray[Any]:
     """Return a component in its type, in GeV."""
     if name in ("charge", "pdgId"):
-        return values.astype(np.int32)
-    floats = values.astype(np.float64)
+        return integers(values, np.int32, branch, place)
+    floats = values.astype(np.float64, copy=False)
     return floats * 1e-3 if branches.unit == "MeV" and name in _IN_UNITS else floats
 
 
@@ -215,18 +238,18 @@ def _muons(flat: Flat) -> Flat:
     return {name: value.astype(dtype, copy=False) for (name, dtype), value in zip(types, values, strict=True)}
 
 
-def _identity(columns: ak.Array, branches: Branches, counts: Counts, flat: Flat, charge: NDArray[Any]) -> Flat:
+def _identity(
+    columns: ak.Array, branches: Branches, place: Place, counts: Counts, flat: Flat, charge: NDArray[Any]
+) -> Flat:
     """Return EVENT_COLUMNS."""
-    given = dict(branches.event)
-    found = {name: _numbers(columns[branch], branch, branches) for name, branch in given.items()}
-    for name, values in found.items():
-        whole = values.dtype.kind in "iu" and not (values < 0).any()
-        if name != "genWeight" and not (whole and (values <= np.iinfo(EVENT_COLUMNS[name]).max).all()):
-            raise InputError(f"{branches.name}: [event] {name} = {given[name]!r}: must be whole numbers, 0 or more")
-    if "event" not in given:
+    found: Flat = {}
+    for name, branch in branches.event:
+        values = numbers(columns[branch], branch, place)
+        found[name] = integers(values, EVENT_COLUMNS[name], branch, place) if name in _IDENTITY else values
+    if "event" not in found:
         found |= _by_content(counts, flat, charge)
     return {
-        name: found[name].astype(dtype) if name in found else np.ones(len(columns), dtype)
+        name: found[name].astype(dtype, copy=False) if name in found else np.ones(len(columns), dtype)
         for name, dtype in EVENT_COLUMNS.items()
     }
 

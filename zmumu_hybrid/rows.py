@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -20,9 +20,11 @@ import numpy as np
 from zmumu_hybrid import convert
 from zmumu_hybrid.branches import Branches
 from zmumu_hybrid.cache import cache_entry
-from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.columns import Place
 from zmumu_hybrid.files import sha256
+from zmumu_hybrid.handles import recreate_root
 from zmumu_hybrid.progress import progress
+from zmumu_hybrid.reading import Format, chunks, open_file, records
 from zmumu_hybrid.records import events_by_branches, merge_rows
 
 __all__ = ["ROW_STEPS", "cached_events"]
@@ -39,7 +41,7 @@ _ROWS = 100_000
 def cached_events(
     path: Path,
     branches: Branches,
-    format_: Literal["root", "parquet"],
+    format_: Format,
     tree: str,
     cache: Path | None = None,
     *,
@@ -79,10 +81,8 @@ def cached_events(
     """
 
     def make(output: Path) -> dict[str, Any]:
-        import uproot
-
         total = dict.fromkeys(ROW_STEPS, 0)
-        with progress("converting", unit="rows", enabled=show_progress) as advance, uproot.recreate(output) as file:
+        with progress("converting", unit="rows", enabled=show_progress) as advance, recreate_root(output) as file:
             made = convert.make_tree(file)
             for events in _whole_events(_selected(path, branches, format_, tree, rows, total, advance)):
                 convert.extend_tree(made, events)
@@ -99,41 +99,24 @@ def cached_events(
 def _selected(
     path: Path,
     branches: Branches,
-    format_: str,
+    format_: Format,
     tree: str,
     rows: int,
     total: dict[str, int],
     advance: Callable[[float], None],
 ) -> Iterator[ak.Array]:
     """Yield the rows that meet the conditions as events, counting in `total`."""
-    columns = list(branches.columns)
-    read = _parquet_columns(path, columns, rows) if format_ == "parquet" else _root_columns(path, tree, columns, rows)
-    for chunk in read:
-        try:
-            events = events_by_branches(chunk, branches)
-        except InputError as error:
-            raise InputError(f"{path}: rows {total['rows']} to {total['rows'] + len(chunk)}: {error}") from error
-        total["rows"] += len(chunk)
-        total["selected rows"] += len(events)
-        advance(len(chunk))
-        yield events
-
-
-def _root_columns(path: Path, tree: str, columns: list[str], rows: int) -> Iterator[ak.Array]:
-    import uproot
-
-    with uproot.open(path) as file:
-        held = file[tree]
-        for start in range(0, held.num_entries, rows):
-            yield held.arrays(columns, entry_start=start, entry_stop=min(start + rows, held.num_entries))
-
-
-def _parquet_columns(path: Path, columns: list[str], rows: int) -> Iterator[ak.Array]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(rows, columns=columns, use_threads=False):
-            yield ak.from_arrow(batch)
+    file = open_file(path, format_, tree)
+    try:
+        for start, stop in chunks((0, file.entries), rows):
+            chunk = records(file.read(branches.columns, start, stop))
+            events = events_by_branches(chunk, branches, Place(str(path), start, "row"))
+            total["rows"] += len(chunk)
+            total["selected rows"] += len(events)
+            advance(len(chunk))
+            yield events
+    finally:
+        file.close()
 
 
 def _whole_events(chunks: Iterator[ak.Array]) -> Iterator[ak.Array]:

@@ -8,30 +8,27 @@ file is opened here, before any work starts, so that what cannot be used is foun
 from __future__ import annotations
 
 import os
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from zmumu_hybrid import convert
-from zmumu_hybrid.branches import Branches, require_columns
-from zmumu_hybrid.errors import InputError, ZmumuError
+from zmumu_hybrid.branches import NANOAOD, Branches, require_columns
+from zmumu_hybrid.errors import InputError, ZmumuError, brief
 from zmumu_hybrid.files import compare_checksum, require_file
+from zmumu_hybrid.handles import open_root
+from zmumu_hybrid.reading import EventFile, Format, forget, keep_open
 from zmumu_hybrid.rows import cached_events
 
 __all__ = ["NEEDED_COLUMNS", "Source", "open_sources"]
 
 NEEDED_COLUMNS = (
-    "run",
-    "luminosityBlock",
-    "event",
-    "Muon_pt",
-    "Muon_eta",
-    "Muon_phi",
-    "Muon_mass",
-    "Muon_charge",
+    *(branch for name, branch in NANOAOD.event if name != "genWeight"),
+    *(str(branch) for _, (branch,) in NANOAOD.muons),
 )
+"""The columns of files whose branches are not declared; genWeight may be missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +51,32 @@ class Source:
         Number of events in it.
     sha256 : str
         Checksum of `path`, 64 hexadecimal digits.
-    branches : Branches, optional
-        What the branches of `readable` are, where they have not NanoAOD's names.
+    branches : Branches
+        What the branches of `readable` are.
     rows : dict of str to int
         For a tree of pairs, the numbers of its "rows" and of the "selected rows"; else empty.
+    counters : tuple of (str, str)
+        Columns that say how long the lists of another one are, each with that one.
+    edges : tuple of int
+        The entries at which what is compressed together begins, and the number of entries.
     """
 
     path: Path
     dataset: str
     readable: Path
-    format: Literal["root", "parquet"]
+    format: Format
     tree: str
     entries: int
     sha256: str
-    branches: Branches | None = None
+    branches: Branches = NANOAOD
     rows: Mapping[str, int] = field(default_factory=dict)
+    counters: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    edges: tuple[int, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are read."""
+        return tuple(dict.fromkeys([*self.branches.columns, *(counter for counter, _ in self.counters)]))
 
 
 def open_sources(
@@ -76,6 +84,7 @@ def open_sources(
     cache: Path | None = None,
     *,
     branches: Branches | None = None,
+    weights: bool = True,
     show_progress: bool = True,
 ) -> list[Source]:
     """Check every input file, convert what needs it, and say how each is to be read.
@@ -88,6 +97,8 @@ def open_sources(
         Directory for converted files; see `zmumu_hybrid.cache`.
     branches : Branches, optional
         What the branches of ROOT and Parquet files are; by default they have NanoAOD's names, and the muons are `Muon`.
+    weights : bool
+        False leaves the weights of the generator unread: each is 1.
     show_progress : bool
         False silences the bars.
 
@@ -97,14 +108,30 @@ def open_sources(
         If a file does not exist or cannot be opened.
     InputError
         If a file is empty, corrupt, of an unknown kind, without a needed column, given twice, or not what a note of its
-        checksum beside it says.
+        checksum beside it says; if some files of a data set have weights and others have none.
     """
     given = [(dataset, require_file(path)) for dataset, paths in inputs.items() for path in paths]
     contents = _refuse_duplicates(given)
-    return [
-        _open(path, dataset, content, cache, branches, show_progress)
+    sources = [
+        _open(path, dataset, content, cache, branches, weights, show_progress)
         for (dataset, path), content in zip(given, contents, strict=True)
     ]
+    _refuse_some_weights(sources)
+    return sources
+
+
+def _refuse_some_weights(sources: Iterable[Source]) -> None:
+    """Raise `InputError` if only some files of a data set have weights of the generator."""
+    first: dict[str, Source] = {}
+    for source in sources:
+        other = first.setdefault(source.dataset, source)
+        has, had = ("genWeight" in dict(each.branches.event) for each in (source, other))
+        if has != had:
+            with_, without = (source, other) if has else (other, source)
+            raise InputError(
+                f"{without.path}: has no genWeight, and {with_.path} has ({source.dataset}): its events would weigh 1 "
+                "beside those with the weights of a generator; give files of one kind"
+            )
 
 
 def _refuse_duplicates(given: Iterable[tuple[str, Path]]) -> list[convert.Content]:
@@ -131,75 +158,83 @@ def _open(
     content: convert.Content,
     cache: Path | None,
     branches: Branches | None,
+    weights: bool,
     show_progress: bool,
 ) -> Source:
-    checksum = content.sha256
     kind = convert.kind_of(path)
+    readable, rows, tree = path, dict[str, int](), branches.tree if branches else ""
+    format_: Format = "parquet" if kind == "parquet" else "root"
     if kind == "lhe":
-        readable = convert.cached(path, cache, known=content, show_progress=show_progress)
-        tree, entries, _ = _root_content(readable)
-        return Source(path, dataset, readable, "root", tree, entries, checksum)
-    tree, entries, columns = _parquet_content(path) if kind == "parquet" else _root_content(path, branches)
-    where = f"{path}: tree {tree!r} " if tree else f"{path}: "
-    if branches is None:
-        if missing := [name for name in NEEDED_COLUMNS if name not in columns]:
+        readable = convert.cached([path], cache, known=[content], show_progress=show_progress)[0].readable
+        branches, tree = None, ""
+    elif branches is not None and branches.kind == "pair":
+        with _opened(path, format_, tree) as (name, file):
+            require_columns(branches, file.names(branches.columns), _where(path, name))
+        readable, rows = cached_events(path, branches, format_, name, cache, show_progress=show_progress)
+        weights = weights and "genWeight" in dict(branches.event)
+        format_, branches, tree = "root", None, ""
+    with _opened(readable, format_, tree) as (name, file):
+        names = file.names(branches.columns if branches else ())
+        if branches is not None:
+            require_columns(branches, names, _where(path, name))
+        elif missing := [column for column in NEEDED_COLUMNS if column not in names]:
             raise InputError(
-                f"{where}has no column {', '.join(missing)}: needed are {', '.join(NEEDED_COLUMNS)}; "
+                f"{_where(path, name)}has no column {', '.join(missing)}: needed are {', '.join(NEEDED_COLUMNS)}; "
                 "if it has them by other names, declare these with --branches"
             )
-        return Source(path, dataset, path, kind, tree, entries, checksum)
-    require_columns(branches, columns, where)
-    if branches.kind == "collection":
-        return Source(path, dataset, path, kind, tree, entries, checksum, branches)
-    readable, rows = cached_events(path, branches, kind, tree, cache, show_progress=show_progress)
-    tree, entries, _ = _root_content(readable)
-    return Source(path, dataset, readable, "root", tree, entries, checksum, rows=rows)
+        declared = branches or (NANOAOD if "genWeight" in names else NANOAOD.without_weight())
+        declared = declared if weights else declared.without_weight()
+        return Source(
+            path,
+            dataset,
+            readable,
+            format_,
+            name,
+            file.entries,
+            content.sha256,
+            declared,
+            rows,
+            file.counters(column for _, (column,) in declared.muons if isinstance(column, str)),
+            file.edges(declared.columns),
+        )
 
 
-def _parquet_content(path: Path) -> tuple[str, int, set[str]]:
-    """Return "", the number of rows and the names of the columns of a Parquet file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _where(path: Path, tree: str) -> str:
+    return f"{path}: tree {tree!r} " if tree else f"{path}: "
 
+
+@contextmanager
+def _opened(path: Path, format_: Format, tree: str) -> Iterator[tuple[str, EventFile]]:
+    """Open a file of events, and give the name of its tree too, empty for Parquet; `InputError` if it is damaged."""
     try:
-        with pq.ParquetFile(path) as file:
-            return "", file.metadata.num_rows, set(file.schema_arrow.names)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: not a readable Parquet file: {_brief(error)}") from error
-
-
-def _root_content(path: Path, branches: Branches | None = None) -> tuple[str, int, set[str]]:
-    """Return the name of the event tree of a ROOT file, its number of entries and the names of its columns."""
-    import uproot
-
-    try:
-        with uproot.open(path) as file:
-            size, end = path.stat().st_size, file.file.fEND
-            if size < end:
-                raise InputError(f"{path}: cut short: {size} of its {end} bytes are there; copy it again")  # noqa: TRY301
-            name = _tree_name(path, file, branches)
-            tree = file[name]
-            return name, int(tree.num_entries), set(tree.keys())
+        name = "" if format_ == "parquet" else _root_tree(path, tree)
+        yield name, keep_open(path, format_, name)
     except ZmumuError:
+        forget()
         raise
     except Exception as error:  # uproot raises whatever the bytes lead it to
-        raise InputError(f"{path}: not a readable ROOT file: {_brief(error)}") from error
+        forget()
+        said = "ROOT" if format_ == "root" else "Parquet"
+        raise InputError(f"{path}: not a readable {said} file: {brief(error)}") from error
 
 
-def _tree_name(path: Path, file: Any, branches: Branches | None) -> str:
+def _root_tree(path: Path, tree: str) -> str:
+    """Return the name of the event tree of a ROOT file, after checking that the file is whole."""
+    with open_root(path) as file:
+        size, end = path.stat().st_size, file.file.fEND
+        if size < end:
+            raise InputError(f"{path}: cut short: {size} of its {end} bytes are there; copy it again")
+        return _tree_name(path, file, tree)
+
+
+def _tree_name(path: Path, file: Any, declared: str) -> str:
     """Return the declared name, else "Events" if the file has it, else the name of its only TTree or RNTuple."""
     kinds = ("TTree", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
     names = sorted({name for name, kind in file.classnames(cycle=False).items() if kind in kinds})
-    wanted = branches.tree if branches is not None and branches.tree else "Events"
+    wanted = declared or "Events"
     if wanted in names:
         return wanted
-    declared = branches is not None and branches.tree
     if len(names) != 1 or declared:
         held = f"has {len(names)} tree{'s' * (len(names) > 1)} ({', '.join(names)})" if names else "has no tree"
         raise InputError(f"{path}: {held}: one named {wanted!r} is needed")
     return names[0]
-
-
-def _brief(error: BaseException) -> str:
-    """Return the type and the beginning of the message of another library's error, on one line."""
-    return textwrap.shorten(f"{type(error).__name__}: {error}", 200, placeholder=" ...")

@@ -175,7 +175,6 @@ def zmumu(*arguments: object, folder: Path, code: str = "") -> subprocess.Comple
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
         env={**os.environ, "COLUMNS": "200"},
     )
 

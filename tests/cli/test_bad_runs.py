@@ -122,7 +122,7 @@ def change_metadata(path: Path, **changed: Any) -> None:
     save_file(load_file(path), path, {"zmumu-hybrid": json.dumps(known | changed)})
 
 
-@pytest.mark.parametrize("part", ["model", "training", "data"])
+@pytest.mark.parametrize("part", ["network", "training", "data"])
 @pytest.mark.parametrize("value", [None, [], 1, {"latent": "x", "members": "x", "sha256": 1}])
 def test_descriptions_that_are_none(run: Path, data: Path, tmp_path: Path, part: str, value: Any) -> None:
     config = json.loads((run / "config.json").read_text())
@@ -190,14 +190,13 @@ def test_settings_that_are_none(data: Path, tmp_path: Path, text: str) -> None:
         ("training", "epochs", [10**9, 0]),
         ("training", "batch_size", [10**9, 1]),
         ("training", "seed", [-1, 2**63, 0.5]),
-        ("training", "doublings", [64, -1]),
+        ("training", "gradient_clip", [0, -1]),
         ("model", "latent", [10**9, 0]),
-        ("model", "particles", [10**9, 0]),
-        ("model", "context", [10**9]),
+        ("model.events", "particles", [10**9, 0]),
+        ("model.events", "scalars", [10**9, -1]),
+        ("model", "given_context", [10**9]),
         ("model", "classes", [10**9]),
-        ("model", "labels", [10**9, -1]),
-        ("model", "pair_latent", [10**9]),
-        ("model", "symmetric_latent", [10**9]),
+        ("model.invariants.pairs", "latent", [10**9]),
         ("model", "classifier", [[10**9], [0], [8] * 101, [65536, 65536], 8]),
         ("model", "particle_map", [[10**9], [2.5]]),
     ],

@@ -14,7 +14,7 @@ pytest.importorskip("pythia8mc")
 
 def zmumu(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from zmumu_hybrid.cli.main import main; main()", "generate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_what_is_asked_for_is_generated(tmp_path: Path) -> None:

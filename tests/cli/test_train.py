@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from learned import toy_columns, write
 from zmumu_hybrid.cli.main import app
 from zmumu_hybrid.errors import ZmumuError
-from zmumu_hybrid.learn.measures import METRICS
-from zmumu_hybrid.learn.settings import configure
+from zmumu_hybrid.training.measures import METRICS
+from zmumu_hybrid.training.settings import configure
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_a_file_sets_what_options_do_not(tmp_path: Path) -> None:
         ("[training]\nepoch = 7\n", r"small\.toml: unknown key 'epoch'; there are members, epochs"),
         ("[train]\nepochs = 7\n", r"unknown key 'train'; there are the tables"),
         ("[training]\nepochs = 0\n", r"epochs must be an integer of at least 1, not 0"),
-        ('[model]\nmodel = "hybrid"\n', r"model is 'hybrid', the command says 'pfn'"),
+        ('[model]\nnetwork = "hybrid"\n', r"network is 'hybrid', the command says 'pfn'"),
         ("training", r"not valid TOML"),
     ],
 )

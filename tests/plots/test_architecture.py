@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from zmumu_hybrid.errors import InputError
-from zmumu_hybrid.learn.presets import PRESETS, preset
+from zmumu_hybrid.nets.presets import PRESETS, preset
 from zmumu_hybrid.plots import style
 from zmumu_hybrid.plots.architecture import POOLINGS, Architecture, describe, draw
 
@@ -17,10 +17,10 @@ PAPER["released"] = describe(preset("hybrid", "released"))
 
 
 def test_the_widths_are_read_off_the_weights():
-    networks = pytest.importorskip("zmumu_hybrid.learn.networks")
+    networks = pytest.importorskip("zmumu_hybrid.nets.dimuon")
     for models in PRESETS.values():
         for config in models.values():
-            assert describe(networks.build(config, 2)) == describe(config)
+            assert describe(networks.build(config)) == describe(config)
     pooling = preset("hybrid", pooling="concatenation-with-pt")
     made = describe(networks.build(pooling))
     assert made.stacks["classifier"] == (33, 512, 256, 128, 1)

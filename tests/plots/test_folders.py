@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 
@@ -11,10 +10,10 @@ from typer.testing import CliRunner
 
 from zmumu_hybrid import histograms as stored
 from zmumu_hybrid.errors import InputError, MissingInputError
-from zmumu_hybrid.learn.configuration import TrainingConfig
-from zmumu_hybrid.learn.measures import read_metrics
-from zmumu_hybrid.learn.presets import preset
+from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.plots.folders import draw_folder
+from zmumu_hybrid.training.config import TrainingConfig
+from zmumu_hybrid.training.measures import read_metrics
 
 
 @pytest.fixture
@@ -64,16 +63,10 @@ def test_metrics_that_are_not_parquet_are_refused(tmp_path):
 
 def write_run(run, config, models):
     """Write an untrained ensemble as `zmumu train` does a trained one."""
-    checkpoints = pytest.importorskip("zmumu_hybrid.learn.checkpoints")
-    networks = pytest.importorskip("zmumu_hybrid.learn.networks")
-    training = TrainingConfig(members=3, epochs=12)
-    described = {"model": dataclasses.asdict(config), "training": dataclasses.asdict(training), "data": {}}
-    run.mkdir()
-    checkpoints.write_config(run, described)
-    network = networks.build(config, training.members)
-    network.initialise(seed=1)
-    known = {"fingerprint": checkpoints.fingerprint(described)}
-    checkpoints.save_tensors(run / "members.safetensors", network.state_dict(), known)
+    ensemble = pytest.importorskip("zmumu_hybrid.training.ensemble")
+    networks = pytest.importorskip("zmumu_hybrid.nets.dimuon")
+    modules = [networks.build(config) for _ in range(3)]
+    ensemble.Ensemble(modules, TrainingConfig(members=3, epochs=12)).save(run)
     pq.write_table(pa.table(models[config.model]), run / "metrics.parquet")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from learned import toy_columns, write
-from zmumu_hybrid.learn.presets import preset
+from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.plots import training_events
 from zmumu_hybrid.study.approaches import (
     LARGE,

@@ -1,10 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from killing import stopped
 from learned import same_weights, toy_columns, write
 from zmumu_hybrid.errors import ConfigurationError, InputError, MissingInputError, ModelError
 from zmumu_hybrid.nets.config import POOLINGS, HybridConfig
@@ -89,37 +85,22 @@ def test_an_interrupted_training_ends_with_the_same_weights(data: Path, tmp_path
     same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_a_killed_training_ends_with_the_same_weights(data: Path, tmp_path: Path) -> None:
-    """SIGKILL at random moments, between the first checkpoint and the end, time and again."""
-    settings = replace(QUICK, epochs=25)
+def test_a_killed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
+    """SIGKILL at moments between the first checkpoint and the end, time and again."""
+    settings, data = replace(QUICK, epochs=3), write(toy_columns(500), tmp_path / "data")
     train(SMALL, data, tmp_path / "whole", settings)
-    code = (
-        "import sys; from zmumu_hybrid.training import train, TrainingConfig; from zmumu_hybrid.nets.config import *\n"
-        f"train({SMALL!r}, sys.argv[1], sys.argv[2], {settings!r})"
-    )
-    cut, killed = tmp_path / "cut", 0
-    for moment in np.random.default_rng().uniform(0, 0.3, 2):  # not the same moments in every run of the test
-        with subprocess.Popen([sys.executable, "-c", code, str(data), str(cut)]) as process:
-            deadline = time.monotonic() + 60
-            before = newest(cut)
-            while newest(cut) == before and process.poll() is None:
-                assert time.monotonic() < deadline
-                time.sleep(0.005)
-            time.sleep(moment)
-            if process.poll() is None:
-                os.kill(process.pid, signal.SIGKILL)
-                killed += 1
-    assert killed
-    train(SMALL, data, cut, settings)
-    same_weights(tmp_path / "whole", cut)
-    whole, again = (pq.read_table(tmp_path / name / "metrics.parquet") for name in ("whole", "cut"))
-    assert whole.equals(again)
-    assert {path.name for path in cut.iterdir()} == {path.name for path in (tmp_path / "whole").iterdir()}
-
-
-def newest(run: Path) -> int:
-    """Return when a file of a run was last written (ns), 0 if none was."""
-    return max((path.stat().st_mtime_ns for path in run.glob("*/member-*.safetensors")), default=0)
+    code = f"train({SMALL!r}, {str(data)!r}, output, {settings!r})"
+    preamble = "from zmumu_hybrid.training import train, TrainingConfig; from zmumu_hybrid.nets.config import *"
+    once = stopped(preamble, code, tmp_path / "cut", first=16, every=12)
+    twice = stopped(preamble, code, next(iter(once)), first=16, every=99)
+    assert len(once) > 1
+    assert len(twice) > 1
+    for cut in (*once, *twice):
+        train(SMALL, data, cut, settings)
+        same_weights(tmp_path / "whole", cut)
+        whole, again = (pq.read_table(run / "metrics.parquet") for run in (tmp_path / "whole", cut))
+        assert whole.equals(again)
+        assert {path.name for path in cut.iterdir()} == {path.name for path in (tmp_path / "whole").iterdir()}
 
 
 def spoil(checkpoint: Path, how: str) -> None:

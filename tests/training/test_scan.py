@@ -1,11 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from killing import stopped
 from learned import toy_columns, write
 from zmumu_hybrid.candidates import read
 from zmumu_hybrid.clusters import Workers
@@ -187,26 +183,19 @@ def test_a_scan_goes_on_to_the_number_that_is_asked_for(
 
 @pytest.mark.slow
 def test_a_killed_scan_ends_with_the_same_trials(table: Path, tmp_path: Path, undisturbed: dict[str, Any]) -> None:
-    code = (
-        "import sys; from zmumu_hybrid.training.scan.scan import scan, ScanConfig\n"
-        "from zmumu_hybrid.training import ModelConfig, TrainingConfig\n"
-        f"scan({QUICK!r}, sys.argv[1], sys.argv[2], 6)"
+    names = (
+        "training.scan.scan import scan, ScanConfig",
+        "training import TrainingConfig",
+        "nets.config import PFNConfig",
     )
-    rng = np.random.default_rng()
-    for _ in range(2):
-        with subprocess.Popen([sys.executable, "-c", code, str(table), str(tmp_path)]) as process:
-            deadline = time.monotonic() + 60
-            before = len(list(tmp_path.glob("trials/*")))
-            while len(list(tmp_path.glob("trials/*"))) == before and process.poll() is None:
-                assert time.monotonic() < deadline
-                time.sleep(0.005)
-            time.sleep(rng.uniform(0, 0.3))
-            if process.poll() is None:
-                os.kill(process.pid, signal.SIGKILL)
-    found = scan(QUICK, table, tmp_path, 6)
-    assert content(found) == undisturbed
-    with stored(found) as study:
-        assert len(study.trials) == 6
+    preamble = "\n".join(f"from zmumu_hybrid.{name}" for name in names)
+    cuts = stopped(preamble, f"scan({QUICK!r}, {str(table)!r}, output, 6)", tmp_path / "cut", first=30, every=60)
+    assert len(cuts) > 1
+    for cut in cuts:
+        found = scan(QUICK, table, cut, 6)
+        assert content(found) == undisturbed
+        with stored(found) as study:
+            assert len(study.trials) == 6
 
 
 def test_a_trial_that_diverges_or_is_pruned_is_told_and_removed(

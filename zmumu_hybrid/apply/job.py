@@ -18,6 +18,7 @@ from zmumu_hybrid.candidates import Table
 from zmumu_hybrid.clusters import ExecutorName, Workers, worker_pool
 from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, ModelError, OutputError
 from zmumu_hybrid.files import atomic_path, make_directory
+from zmumu_hybrid.handles import recreate_root
 from zmumu_hybrid.pairs import IDENTITY, PairOrder, PairSelection
 from zmumu_hybrid.parts import in_groups, merge_parts
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
@@ -235,10 +236,8 @@ def _warnings(limits: dict[str, dict[str, Any]], counts: ranges.Counts) -> list[
 
 def _write(tables: Iterator[Table], path: Path, known: TrainingEvents | None) -> tuple[int, list[str]]:
     """Write tables to a ROOT file, whole or not at all; return the number of rows, and a warning of those known."""
-    import uproot
-
     rows = seen = 0
-    with atomic_path(path) as temporary, uproot.recreate(temporary) as file:
+    with atomic_path(path) as temporary, recreate_root(temporary) as file:
         tree = file.mktree(TREE, dict(COLUMNS))
         for table in in_groups(tables):
             trained_on = np.full(len(table["run"]), -1) if known is None else known.include(table)

@@ -31,6 +31,8 @@ def _show(found: dict[str, Any], output: Path) -> None:
     table = Table(found["model"], "mean", "std over members", box=None, pad_edge=False)
     for name, metric in found["metrics"].items():
         table.add_row(name, *("–" if metric[part] is None else f"{metric[part]:.4f}" for part in ("mean", "std")))
+    score = found["mean_score"]
+    table.add_row("auc of the mean score", f"{score['auc']:.4f}", f"± {score['auc_uncertainty']:.4f} (statistical)")
     console = Console(highlight=False)
     console.print(table)
     data = found["data"]

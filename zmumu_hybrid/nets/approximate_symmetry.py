@@ -82,11 +82,15 @@ class ApproximateSymmetry(nn.Module):
         Raises
         ------
         ConfigurationError
-            If the pooling is "concatenation-with-pt", which learns none.
+            If the pooling is "concatenation-with-pt", which learns none, or the gate gives another shape.
         """
         if self.gate is None:
             raise ConfigurationError(f"pooling {self.pooling!r} learns no symmetry factor")
-        return torch.softmax(self.gate(context), -1)
+        logits: Tensor = self.gate(context)
+        if logits.ndim != 2 or logits.shape[-1] != len(self.subnets):
+            wanted = f"(B, {len(self.subnets)}), a logit for each subnet"
+            raise ConfigurationError(f"the gate must give the shape {wanted}, not {tuple(logits.shape)}")
+        return torch.softmax(logits, -1)
 
     def latents(self, inputs: Tensor | Sequence[Tensor | Sequence[Tensor | None]]) -> list[Tensor]:
         """Return z_k, one latent (B, l_k) for each subnet; `inputs` as in `forward`."""
@@ -101,13 +105,17 @@ class ApproximateSymmetry(nn.Module):
 
     def pool(self, latents: Sequence[Tensor], context: Tensor) -> Tensor:
         """Return what the classifier reads, shape (B, ...)."""
+        shapes = [tuple(latent.shape) for latent in latents]
+        summed = self.pooling == "weighted-sum"
+        if any(len(shape) != 2 or (summed and shape[1] != shapes[0][1]) for shape in shapes):
+            widths = "one width l: " if summed else ""
+            raise ConfigurationError(f"subnets must give latents (B, l), {widths}they give {shapes}")
         if self.gate is None:
             return torch.cat([*latents, context], -1)
         factor = self.symmetry_factor(context)
-        weights = factor.unsqueeze(-1).unbind(1)
         if self.pooling == "concatenation-with-weight":
             return torch.cat([*latents, factor[:, :-1]], -1)
-        weighted = [weight * latent for weight, latent in zip(weights, latents, strict=True)]
+        weighted = [factor[:, k : k + 1] * latent for k, latent in enumerate(latents)]
         return sum(weighted[1:], weighted[0]) if self.pooling == "weighted-sum" else torch.cat(weighted, -1)
 
     def forward(self, inputs: Tensor | Sequence[Tensor | Sequence[Tensor | None]], context: Tensor) -> Tensor:
@@ -123,7 +131,11 @@ class ApproximateSymmetry(nn.Module):
         -------
         Tensor, shape (B,), or (B, classes) if the classifier has several outputs
         """
-        logits: Tensor = self.classifier(self.pool(self.latents(inputs), context))
+        return self.classify(self.latents(inputs), context)
+
+    def classify(self, latents: Sequence[Tensor], context: Tensor) -> Tensor:
+        """Return the logits of events whose latents are known, as `forward` does."""
+        logits: Tensor = self.classifier(self.pool(latents, context))
         return logits.squeeze(-1) if logits.shape[-1] == 1 else logits
 
 

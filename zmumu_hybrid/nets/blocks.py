@@ -86,6 +86,7 @@ class SetMap(nn.Module):
     def __init__(self, widths: Sequence[int], normalisation: str = "batch", elements: int | None = None) -> None:
         super().__init__()
         self.by_element = elements is not None
+        self.latent = widths[-1]
         self.map = mlp(widths, normalisation, elements)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -103,13 +104,15 @@ class SetMap(nn.Module):
         """
         events, count, width = x.shape
         if self.by_element:
-            return self.map(x).sum(1)  # type: ignore[no-any-return]
+            return self.map(x).sum(1)
         rows = x.reshape(events * count, width)
         if mask is not None and self.training:  # the statistics of a batch are those of its particles
-            there = mask.reshape(-1) > 0
-            mapped = self.map(rows[there])
-            whole = mapped.new_zeros(events * count, mapped.shape[-1])
-            return whole.index_put((there.nonzero().squeeze(1),), mapped).reshape(events, count, -1).sum(1)
+            places = mask.reshape(-1).nonzero().squeeze(1)
+            if len(places) == 0:
+                return rows.new_zeros(events, self.latent)
+            mapped = self.map(rows[places])
+            whole = mapped.new_zeros(events * count, self.latent)
+            return whole.index_copy(0, places, mapped).reshape(events, count, -1).sum(1)
         mapped = self.map(rows).reshape(events, count, -1)
         return mapped.sum(1) if mask is None else (mapped * mask.unsqueeze(-1)).sum(1)
 
@@ -124,8 +127,9 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
     folded = copy.deepcopy(module).eval()
     for sequence in [each for each in folded.modules() if isinstance(each, nn.Sequential)]:
         for (name, linear), (norm_name, norm) in itertools.pairwise(list(sequence.named_children())):
-            both = isinstance(linear, nn.Linear) and isinstance(norm, nn.BatchNorm1d)
-            if both and norm.num_features == linear.out_features and norm.running_var is not None:
+            if not (isinstance(linear, nn.Linear) and isinstance(norm, nn.BatchNorm1d)):
+                continue
+            if norm.num_features == linear.out_features and norm.running_var is not None:
                 setattr(sequence, name, fuse_linear_bn_eval(linear, norm))
                 setattr(sequence, norm_name, nn.Identity())
     return folded

@@ -13,7 +13,8 @@ balanced mass and pseudorapidities, a kinematic fit in closed form. Only `CONDIT
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,6 +48,18 @@ TINY = 1e-12
 """GeV^2, below which squares of momenta and masses are not resolved."""
 
 
+class _Once:
+    """A property that is computed once: `functools.cached_property` without its lock, which `torch.compile` refuses."""
+
+    def __init__(self, formula: Callable[[Any], Any]) -> None:
+        self.formula, self.name, self.__doc__ = formula, formula.__name__, formula.__doc__
+
+    def __get__(self, pair: Any, owner: type | None = None) -> Any:
+        value = self.formula(pair)
+        setattr(pair, self.name, value)  # which is found first from now on
+        return value
+
+
 class MuonPair:
     """The quantities of muon pairs, each computed when it is asked for, shape (B,).
 
@@ -73,22 +86,22 @@ class MuonPair:
             return plus, minus
         return (self.event(name),) * 2
 
-    @cached_property
+    @_Once
     def _pt(self) -> tuple[Tensor, Tensor]:
         plus, minus = (torch.sqrt(px * px + py * py + TINY) for _, px, py, _ in self._muons)
         return plus, minus
 
-    @cached_property
+    @_Once
     def _mass(self) -> Tensor:
         energy, px, py, pz = (one + other for one, other in zip(*self._muons, strict=True))
         return torch.sqrt(_at_least(energy * energy - px * px - py * py - pz * pz, TINY))
 
-    @cached_property
+    @_Once
     def _balanced_pt(self) -> Tensor:
         plus, minus = self._pt
         return (plus * plus + minus * minus) / (plus + minus)
 
-    @cached_property
+    @_Once
     def _balanced_energy(self) -> tuple[Tensor, Tensor]:
         p = self._balanced_pt
         plus, minus = (
@@ -97,92 +110,92 @@ class MuonPair:
         )
         return plus, minus
 
-    @cached_property
+    @_Once
     def _pz(self) -> Tensor:
         return self._muons[0][3] + self._muons[1][3]
 
-    @cached_property
+    @_Once
     def _balanced_mass(self) -> Tensor:
         energy = self._balanced_energy[0] + self._balanced_energy[1]
         return torch.sqrt(_at_least(energy * energy - self._pz * self._pz, TINY))
 
-    @cached_property
+    @_Once
     def _pull(self) -> Tensor:
         """Distance of the balanced mass from the Z in units of its resolution."""
         unit = torch.sqrt(self.response * self.response + MIN_RESPONSE**2) * BALANCED_RESOLUTION
         return torch.log(self._balanced_mass * (1 / Z_MASS)) / unit
 
-    @cached_property
+    @_Once
     def _distance(self) -> Tensor:
         return torch.log(self._mass * (1 / Z_MASS)) * (1 / MASS_RESOLUTION)
 
-    @cached_property
+    @_Once
     def mass_peak(self) -> Tensor:
         """Distance of the measured mass from the Z, bounded."""
         return _bounded(self._distance)
 
-    @cached_property
+    @_Once
     def mass_tail(self) -> Tensor:
-        """The same, for the far sides."""
+        """Distance of the measured mass from the Z, for the far sides."""
         return _tail(self._distance)
 
-    @cached_property
+    @_Once
     def log_pt(self) -> tuple[Tensor, Tensor]:
         """log(pT / GeV)."""
         plus, minus = (torch.log(pt) for pt in self._pt)
         return plus, minus
 
-    @cached_property
+    @_Once
     def peak_pt(self) -> tuple[Tensor, Tensor]:
         """Distance of pT from the Jacobian peak, bounded."""
         plus, minus = (_bounded((pt - 0.5 * Z_MASS) * (1 / PT_WIDTH)) for pt in self._pt)
         return plus, minus
 
-    @cached_property
+    @_Once
     def charge(self) -> tuple[Tensor, Tensor]:
         """1 for the mu+, -1 for the mu-: the background is reweighted in the pT of the mu+."""
         one = self._pt[0] * 0.0 + 1.0
         return one, one * -1.0
 
-    @cached_property
+    @_Once
     def balanced_eta(self) -> tuple[Tensor, Tensor]:
         """Size of the pseudorapidity at the balanced transverse momentum."""
         plus, minus = (_asinh(abs(muon[3]) / self._balanced_pt) for muon in self._muons)
         return plus, minus
 
-    @cached_property
+    @_Once
     def log_balanced_pt(self) -> Tensor:
         """log(balanced pT / GeV)."""
         return torch.log(self._balanced_pt)
 
-    @cached_property
+    @_Once
     def log_balanced_mass(self) -> Tensor:
         """log(balanced mass / GeV)."""
         return torch.log(self._balanced_mass)
 
-    @cached_property
+    @_Once
     def balanced_peak(self) -> Tensor:
         """Distance of the balanced mass from the Z in units of its resolution, bounded."""
         return _bounded(self._pull)
 
-    @cached_property
+    @_Once
     def balanced_tail(self) -> Tensor:
-        """The same, for the far sides."""
+        """Distance of the balanced mass from the Z in units of its resolution, for the far sides."""
         return _tail(self._pull)
 
-    @cached_property
+    @_Once
     def response(self) -> Tensor:
         """D log(balanced mass) / d log(balanced pT) with pz held: 1 for central pairs, less for others."""
         plus, minus = self._balanced_energy
         share = self._balanced_pt * (plus + minus) / self._balanced_mass
         return share * share / (plus * minus)
 
-    @cached_property
+    @_Once
     def abs_rapidity(self) -> Tensor:
         """Size of the rapidity of the pair."""
         return _asinh(abs(self._pz) / self._balanced_mass)
 
-    @cached_property
+    @_Once
     def edge(self) -> Tensor:
         """How far the outer muon is beyond the acceptance at the balanced transverse momentum, bounded."""
         plus, minus = self.balanced_eta

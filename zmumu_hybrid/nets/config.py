@@ -31,6 +31,7 @@ __all__ = [
     "choose",
     "from_dict",
     "network_config",
+    "parameters_of",
 ]
 
 POOLINGS = ("weighted-sum", "weighted-concatenation", "concatenation-with-weight", "concatenation-with-pt")
@@ -54,6 +55,13 @@ def _widths(field: str, value: object) -> Widths:
     if not isinstance(value, (list, tuple)) or len(value) > 100:
         raise ConfigurationError(f"model: {field} must be a list of at most 100 widths, not {value!r:.80}")
     return tuple(require_count(f"model: a width of {field}", width, 1, MAX_WIDTH) for width in value)
+
+
+def _nest(config: object, field: str, kind: type[Config], where: str) -> None:
+    """Make a description of a field of one that was given as a mapping."""
+    value = getattr(config, field)
+    if not isinstance(value, kind):
+        object.__setattr__(config, field, from_dict(kind, value, where))
 
 
 def _names(field: str, value: object) -> tuple[str, ...]:
@@ -142,8 +150,8 @@ class Invariants:
             object.__setattr__(self, field, _names(f"invariants.{field}", getattr(self, field)))
         for name in self.conditioned:
             choose("model", "every one of invariants.conditioned", name, CONDITIONED_INVARIANTS)
-        if isinstance(self.pairs, Mapping):
-            object.__setattr__(self, "pairs", from_dict(PairMap, self.pairs, "model: invariants.pairs"))
+        if self.pairs is not None:
+            _nest(self, "pairs", PairMap, "model: invariants.pairs")
         if not self.names and not self.conditioned and self.pairs is None:
             raise ConfigurationError("model: invariants is empty: the symmetric part has nothing to read")
 
@@ -358,8 +366,13 @@ def _pair_widths(config: InvariantNetworkConfig | HybridConfig) -> Stacks:
     return {"pair_map": (len(pairs.names) + 2 * config.events.scalars, *pairs.widths, pairs.latent)}
 
 
+def parameters_of(config: NetworkConfig) -> int:
+    """Return the number of weights and biases of a network's linear layers."""
+    return sum((before + 1) * after for widths in config.stacks.values() for before, after in pairwise(widths))
+
+
 def _check_size(config: NetworkConfig) -> None:
-    count = sum((before + 1) * after for widths in config.stacks.values() for before, after in pairwise(widths))
+    count = parameters_of(config)
     if count > MAX_PARAMETERS:
         raise ConfigurationError(f"model: these widths make {count:,} parameters, more than {MAX_PARAMETERS:,}")
 
@@ -375,8 +388,8 @@ def _check(config: Any) -> None:
     """Check the fields that networks share."""
     fields = {field.name for field in dataclasses.fields(config)}
     for field, kind in (("events", EventShape), ("invariants", Invariants)):
-        if field in fields and isinstance(getattr(config, field), Mapping):
-            object.__setattr__(config, field, from_dict(kind, getattr(config, field), f"model: {field}"))
+        if field in fields:
+            _nest(config, field, kind, f"model: {field}")
     for field in fields & {"particle_map", "invariant_map", "gate", "classifier"}:
         object.__setattr__(config, field, _widths(field, getattr(config, field)))
     for field in fields & {"latent", "classes"}:

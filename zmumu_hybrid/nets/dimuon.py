@@ -9,12 +9,13 @@ features of all events once; `forward` does both.
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.nets.approximate_symmetry import ApproximateSymmetry
 from zmumu_hybrid.nets.blocks import SetMap, Standardise, mlp
 from zmumu_hybrid.nets.conditioned import MuonPair
@@ -30,6 +31,8 @@ from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.nets.variables import eta, evaluate, log_scale, pair_invariants, pair_places, pt
 
 __all__ = ["PFN", "DimuonHybrid", "Features", "InvariantNetwork", "ParticleNetwork", "build", "kinematics_of"]
+
+Described = TypeVar("Described", PFNConfig, InvariantNetworkConfig, HybridConfig)
 
 Features = dict[str, Tensor]
 """What the subnets read, batch first, in the type of the parameters: "particles" (B, n, F), "invariants" (B, I),
@@ -69,7 +72,7 @@ class ParticleNetwork(nn.Module):
     @classmethod
     def preset(cls, name: str, **fields: Any) -> Any:
         """Return the network of a preset by name, see `zmumu_hybrid.nets.presets`."""
-        return cls(preset(cls.kind.model, name, **fields))
+        return cls(preset(cls.kind.model, name, **fields))  # type: ignore[call-arg]
 
     @classmethod
     def paper(cls, **fields: Any) -> Any:
@@ -114,7 +117,7 @@ class ParticleNetwork(nn.Module):
             standard.learn(features[name])  # type: ignore[operator]
 
     def _standard(self, features: Features, name: str) -> Tensor:
-        return self.standard[name](features[name]) if self.config.standardised else features[name]  # type: ignore[no-any-return]
+        return self.standard[name](features[name]) if self.config.standardised else features[name]
 
     def features(
         self, p4: Tensor, mask: Tensor | None = None, scalars: Tensor | None = None, context: Tensor | None = None
@@ -210,20 +213,23 @@ def _checked(
     if (scalars is None) != (events.scalars == 0):
         given = "none are given" if scalars is None else f"given are {tuple(scalars.shape)}"
         raise InputError(f"the network reads {events.scalars} scalars of each particle: {given}")
-    if scalars is not None and tuple(scalars.shape[1:]) != (events.particles, events.scalars):
-        raise InputError(
-            f"scalars must have the shape (B, {events.particles}, {events.scalars}), not {tuple(scalars.shape)}"
-        )
+    if scalars is not None:
+        _check_shape("scalars", scalars, (p4.shape[0], events.particles, events.scalars))
     if mask is not None and not events.masked:
         raise InputError("the network knows no mask: its events have all their particles")
     if not events.masked:
         return p4, None, scalars
-    if mask is not None and tuple(mask.shape[1:]) != (events.particles,):
-        raise InputError(f"mask must have the shape (B, {events.particles}), not {tuple(mask.shape)}")
-    mask = torch.ones_like(p4[..., 0]) if mask is None else mask.to(p4.dtype)
+    if mask is not None:
+        _check_shape("mask", mask, (p4.shape[0], events.particles))
+    mask = torch.ones_like(p4[..., 0]) if mask is None else (mask > 0).to(p4.dtype)
     there = mask.unsqueeze(-1) > 0
     p4 = torch.where(there, p4, torch.zeros_like(p4))
     return p4, mask, None if scalars is None else torch.where(there, scalars, torch.zeros_like(scalars))
+
+
+def _check_shape(name: str, values: Tensor, shape: tuple[int, ...]) -> None:
+    if values.shape != shape:
+        raise InputError(f"{name} must have the shape {tuple(shape)}, not {tuple(values.shape)}")
 
 
 def _particles(config: PFNConfig | HybridConfig, p4: Tensor, scalars: Tensor | None) -> Tensor:
@@ -252,8 +258,7 @@ def _context(config: HybridConfig, p4: Tensor, context: Tensor | None) -> Tensor
         raise InputError(f"the network takes {config.given_context} context variables with the events")
     if context is None:
         return evaluate(config.context, p4)
-    if context.ndim != 2 or context.shape[1] != config.given_context:
-        raise InputError(f"context must have the shape (B, {config.given_context}), not {tuple(context.shape)}")
+    _check_shape("context", context, (p4.shape[0], config.given_context))
     return context
 
 
@@ -282,7 +287,17 @@ class _SymmetricSubnet(_SymmetricInput):
         self.map = mlp(config.stacks["invariant_map"], config.normalisation)
 
     def forward(self, invariants: Tensor, pairs: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        return self.map(super().forward(invariants, pairs, mask))  # type: ignore[no-any-return]
+        return self.map(super().forward(invariants, pairs, mask))
+
+
+def _described(kind: type[Described], config: Described | None, fields: dict[str, Any]) -> Described:
+    """Return a configuration of this kind with fields that are other than in it; the paper's if none is given."""
+    if not isinstance(config, kind | None):
+        raise ConfigurationError(f"the configuration must be of type {kind.__name__}, not {config!r}")
+    unknown = sorted(set(fields) - {field.name for field in dataclasses.fields(kind)})
+    if unknown:
+        raise ConfigurationError(f"{unknown[0]} is no field of {kind.__name__}")
+    return dataclasses.replace(config or kind(), **fields)
 
 
 def _elements(config: PFNConfig | HybridConfig) -> int | None:
@@ -308,7 +323,7 @@ class PFN(ParticleNetwork):
     kind = PFNConfig
 
     def __init__(self, config: PFNConfig | None = None, **fields: Any) -> None:
-        config = config or PFNConfig(**fields)
+        config = _described(PFNConfig, config, fields)
         stacks = config.stacks
         super().__init__(config, {"particles": stacks["particle_map"][0]})
         self.particle_map = SetMap(stacks["particle_map"], config.normalisation, _elements(config))
@@ -339,7 +354,7 @@ class InvariantNetwork(ParticleNetwork):
     kind = InvariantNetworkConfig
 
     def __init__(self, config: InvariantNetworkConfig | None = None, **fields: Any) -> None:
-        config = config or InvariantNetworkConfig(**fields)
+        config = _described(InvariantNetworkConfig, config, fields)
         super().__init__(config, {"invariants": config.invariants.width})
         self.symmetric = _SymmetricInput(config)
         self.classifier = mlp(config.stacks["classifier"], config.normalisation)
@@ -375,7 +390,7 @@ class DimuonHybrid(ParticleNetwork):
     kind = HybridConfig
 
     def __init__(self, config: HybridConfig | None = None, **fields: Any) -> None:
-        config = config or HybridConfig(**fields)
+        config = _described(HybridConfig, config, fields)
         sources = {
             "particles": config.stacks["particle_map"][0],
             "invariants": config.invariants.width,
@@ -393,16 +408,17 @@ class DimuonHybrid(ParticleNetwork):
     @classmethod
     def enlarged(cls, **fields: Any) -> DimuonHybrid:
         """Return the hybrid of Appendix A, with the PFN's particle map."""
-        return cls.preset("enlarged", **fields)  # type: ignore[no-any-return]
+        return cls.preset("enlarged", **fields)
+
+    def latents(self, features: Features) -> list[Tensor]:
+        """Return the general and the symmetric latent of events, each (B, l)."""
+        mask = features.get("mask")
+        particles, invariants = (self._standard(features, name) for name in ("particles", "invariants"))
+        return self.joined.latents([(particles, mask), (invariants, features.get("pairs"), mask)])
 
     def classify(self, features: Features) -> Tensor:
         """Return the logits, see `ParticleNetwork.classify`."""
-        mask = features.get("mask")
-        inputs = (
-            (self._standard(features, "particles"), mask),
-            (self._standard(features, "invariants"), features.get("pairs"), mask),
-        )
-        return self.joined(inputs, self._standard(features, "context"))  # type: ignore[no-any-return]
+        return self.joined.classify(self.latents(features), self._standard(features, "context"))
 
     def symmetry_factor(self, context: Tensor) -> Tensor:
         """Return the weights of the general and of the symmetric subnet at a context.
@@ -421,7 +437,10 @@ class DimuonHybrid(ParticleNetwork):
         ------
         ConfigurationError
             If the pooling is "concatenation-with-pt", which learns none.
+        InputError
+            If the context has another shape.
         """
+        _check_shape("context", context, (*context.shape[:1], self.config.context_width))
         features = {"context": context.to(next(self.parameters()).dtype)}
         return self.joined.symmetry_factor(self._standard(features, "context"))
 

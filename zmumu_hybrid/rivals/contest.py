@@ -1,29 +1,28 @@
-"""One contest for all: each rival is trained on the same table, scored on the same events, and timed."""
+"""One comparison for all: each rival is trained on the same table by the same trainer, scored on the same events."""
 
 from __future__ import annotations
 
-import importlib.util
+import os
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from zmumu_hybrid import keys
-from zmumu_hybrid.errors import ConfigurationError, MissingDependencyError, ModelError
-from zmumu_hybrid.files import make_directory, read_json, write_json
+from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.extras import require
 from zmumu_hybrid.kinematics import Floats
-from zmumu_hybrid.learn.measures import measure
-from zmumu_hybrid.learn.tensors import TrainingTable, load
-from zmumu_hybrid.progress import progress
 from zmumu_hybrid.rivals.networks import NETWORKS
 from zmumu_hybrid.rivals.trees import Trees
+from zmumu_hybrid.training.config import TrainingConfig
+from zmumu_hybrid.training.data import TrainingTable, load
+from zmumu_hybrid.training.ensemble import Ensemble
+from zmumu_hybrid.training.measures import measure
+from zmumu_hybrid.training.run import train
 
-__all__ = ["RIVALS", "Rules", "Scorer", "contest", "require_packages", "train_network"]
+__all__ = ["RIVALS", "Rules", "Scorer", "contest", "require_packages", "timed"]
 
 RIVALS = {
     "lgatr": "L-GATr with reference multivectors",
@@ -32,13 +31,6 @@ RIVALS = {
     "trees": "Gradient-boosted trees",
 }
 """What is compared, by name."""
-
-PACKAGES = {"lgatr": "lgatr", "pelican": "pelican-lite", "sklearn": "scikit-learn"}
-
-PULL = 1.0
-"""Weight decay of the general pathway of the residual pathway prior; all else has the paper's 0.1."""
-
-_PIECE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +63,22 @@ class Rules:
     learning_rate: float = 2e-3
     seed: int = 0
 
+    @property
+    def training(self) -> TrainingConfig:
+        """How the networks are trained."""
+        return TrainingConfig(
+            members=self.members,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=0.1,
+            sampling="shuffle",
+            schedule="one-cycle",
+            gradient_clip=1.0,
+            fraction=self.fraction,
+            seed=self.seed,
+        )
+
     def __post_init__(self) -> None:
         """Refuse numbers that make no contest."""
         for name in ("epochs", "rounds", "members", "batch_size"):
@@ -90,85 +98,25 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """A trained network that scores arrays."""
+class Member:
+    """One member of an ensemble as something that can be measured."""
 
-    network: nn.Module
+    ensemble: Ensemble
+    number: int = 0
 
     @property
     def parameters(self) -> int:
         """Numbers that were learned."""
-        return sum(values.numel() for values in self.network.parameters())
+        return sum(values.numel() for values in self.ensemble[self.number].parameters())
 
     def logits(self, p4: Floats) -> Floats:
-        """Return the logits of events in pieces, shape (N,)."""
-        with torch.no_grad():
-            pieces = torch.split(torch.from_numpy(np.asarray(p4, np.float32)), _PIECE)
-            return np.concatenate([self.network(piece).double().numpy() for piece in pieces])
+        """Return the logits of events, shape (N,)."""
+        return Ensemble([self.ensemble[self.number]]).logits(p4=p4)[0].astype(np.float64)
 
 
 def require_packages() -> None:
-    """Refuse a contest whose packages are not installed.
-
-    Raises
-    ------
-    MissingDependencyError
-        Naming all of them.
-    """
-    missing = [name for module, name in PACKAGES.items() if importlib.util.find_spec(module) is None]
-    if missing:
-        raise MissingDependencyError(f"the rivals need {', '.join(missing)}: pip install 'zmumu-hybrid[rivals]'")
-
-
-def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
-    """Return what AdamW takes: a general pathway is pulled to zero more strongly than all else."""
-    general = {name for name, _ in network.named_parameters() if name.startswith("general.")}
-    strong = [values for name, values in network.named_parameters() if name in general]
-    other = [values for name, values in network.named_parameters() if name not in general]
-    groups: list[dict[str, Any]] = [{"params": other, "weight_decay": 0.1}]
-    return groups + ([{"params": strong, "weight_decay": PULL}] if strong else [])
-
-
-def train_network(
-    name: str,
-    table: TrainingTable,
-    rules: Rules,
-    member: int = 0,
-    advance: Callable[[float], None] = lambda _steps: None,
-) -> Trained:
-    """Train one network on the weighted events of a table, shuffled in every epoch.
-
-    Raises
-    ------
-    ModelError
-        If a loss is not finite.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(keys.seed_from(rules.seed, "rival", name, member))
-        network = NETWORKS[name]()
-        steps = max(len(table) // rules.batch_size, 1)
-        optimiser = torch.optim.AdamW(parameter_groups(network), lr=rules.learning_rate)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, rules.learning_rate, total_steps=steps * rules.epochs, pct_start=0.2
-        )
-        p4 = torch.from_numpy(table.p4.astype(np.float32))
-        label = torch.from_numpy(table.label.astype(np.float32))
-        weight = torch.from_numpy((table.weight / table.weight.mean()).astype(np.float32))
-        for epoch in range(rules.epochs):
-            for rows in torch.split(torch.randperm(len(table)), rules.batch_size)[:steps]:
-                losses = nn.functional.binary_cross_entropy_with_logits(
-                    network(p4[rows]), label[rows], reduction="none"
-                )
-                loss: Tensor = (losses * weight[rows]).mean()
-                if not torch.isfinite(loss):
-                    raise ModelError(f"{name}, member {member}, epoch {epoch + 1}: the loss is not finite")
-                optimiser.zero_grad()
-                torch.autograd.backward(loss)
-                nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-                optimiser.step()
-                schedule.step()
-            advance(1)
-    return Trained(network.eval())
+    """Raise `MissingDependencyError`, naming all of them, if packages of the rivals are not installed."""
+    require("lgatr", "pelican", "sklearn")
 
 
 def timed(scorer: Scorer, p4: Floats) -> float:
@@ -190,7 +138,7 @@ def contest(
     *,
     show_progress: bool = False,
 ) -> dict[str, Any]:
-    """Train the members of one rival and measure them; a member that was measured before is read.
+    """Train the members of one rival and measure them.
 
     Parameters
     ----------
@@ -201,17 +149,17 @@ def contest(
     evaluation : Path
         Another one, all of whose events are scored.
     folder : Path
-        Gets a file for each member, so that a contest that was interrupted goes on after its last whole member.
+        Gets a folder for the run of each network, with which a training that was interrupted goes on.
     rules : Rules, optional
         What is the same for all rivals.
     show_progress : bool
-        Show a bar on a terminal.
+        Show the members on a terminal.
 
     Returns
     -------
     dict
-        "auc" and "held_out" by member, with the statistical "..._uncertainty" of one; "parameters";
-        "seconds" of training a member, "events_per_second" scored; "rules".
+        "auc" and "held_out" by member, with the statistical "..._uncertainty" of one; "parameters"; "seconds" of one
+        core that a member takes to train, "events_per_second" scored; "rules".
 
     Raises
     ------
@@ -224,47 +172,31 @@ def contest(
     if name not in RIVALS:
         raise ConfigurationError(f"no rival {name!r}: there are {', '.join(RIVALS)}")
     require_packages()
-    make_directory(folder)
-    training = load(data, fraction=rules.fraction, seed=rules.seed, batch_size=rules.batch_size)
-    held_out, independent = load(data, part="test"), load(evaluation, part="all")
-    rows = []
-    with progress(f"training {name}", rules.members * rules.epochs, unit="epochs", enabled=show_progress) as advance:
-        for member in range(rules.members):
-            path = folder / f"{name}-{member}.json"
-            settings = {**asdict(rules), "members": None}
-            known = read_json(path) if path.exists() else {}
-            if known.get("rules") != settings:
-                begin = time.perf_counter()
-                scorer: Scorer
-                if name == "trees":
-                    scorer = Trees(rules.rounds, keys.seed_from(rules.seed, "rival", name, member) % 2**32)
-                    scorer.fit(training)
-                    advance(rules.epochs)
-                else:
-                    scorer = train_network(name, training, rules, member, advance)
-                seconds = time.perf_counter() - begin
-                there, here = (measure(scorer.logits(part.p4), part) for part in (independent, held_out))
-                known = {
-                    "rules": settings,
-                    "auc": there["auc"],
-                    "auc_uncertainty": there["auc_uncertainty"],
-                    "held_out": here["auc"],
-                    "held_out_uncertainty": here["auc_uncertainty"],
-                    "parameters": scorer.parameters,
-                    "seconds": round(seconds, 2),
-                    "events_per_second": round(timed(scorer, held_out.p4)),
-                }
-                write_json(path, known)
-            else:
-                advance(rules.epochs)
-            rows.append(known)
+    begin = time.perf_counter()
+    scorers: list[Scorer]
+    if name == "trees":
+        training = load(data, fraction=rules.fraction, seed=rules.seed)
+        scorers = [_trees(rules, training, member) for member in range(rules.members)]
+        seconds = time.perf_counter() - begin
+    else:
+        summary = train(NETWORKS[name], data, folder / name, rules.training, show_progress=show_progress)
+        scorers = [Member(summary.ensemble, place) for place in range(len(summary.ensemble))]
+        seconds = summary.seconds * min(rules.members, len(os.sched_getaffinity(0)))
+    held_out, independent = load(data, split="test"), load(evaluation, split="all")
+    there, here = ([measure(each.logits(table.p4), table) for each in scorers] for table in (independent, held_out))
     return {
-        "auc": [row["auc"] for row in rows],
-        "held_out": [row["held_out"] for row in rows],
-        **{
-            key: float(np.mean([row[key] for row in rows]))
-            for key in ("auc_uncertainty", "held_out_uncertainty", "seconds", "events_per_second")
-        },
-        "parameters": rows[0]["parameters"],
+        "auc": [row["auc"] for row in there],
+        "held_out": [row["auc"] for row in here],
+        "auc_uncertainty": float(np.mean([row["auc_uncertainty"] for row in there])),
+        "held_out_uncertainty": float(np.mean([row["auc_uncertainty"] for row in here])),
+        "parameters": scorers[0].parameters,
+        "seconds": round(seconds / rules.members, 2),
+        "events_per_second": round(timed(scorers[0], held_out.p4)),
         "rules": asdict(rules),
     }
+
+
+def _trees(rules: Rules, table: TrainingTable, member: int) -> Trees:
+    trees = Trees(rules.rounds, keys.seed_from(rules.seed, "rival", "trees", member) % 2**32)
+    trees.fit(table)
+    return trees

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,9 @@ __all__ = ["NETWORKS", "Pelican", "ResidualPathway", "Transformer"]
 
 UNIT = 50.0
 """GeV: momenta are given in units of it, one number for all components, which keeps every symmetry."""
+
+PULL = 1.0
+"""Weight decay of the general pathway of the residual pathway prior."""
 
 CHARGES = ((1.0,), (-1.0,))
 
@@ -138,6 +142,13 @@ class ResidualPathway(nn.Module):
         super().__init__()
         self.symmetric = _stack(1, widths)
         self.general = _stack(8, widths)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return what AdamW takes: the general pathway is pulled to zero more strongly than all else."""
+        return [
+            {"params": [*self.symmetric.parameters()]},
+            {"params": [*self.general.parameters()], "weight_decay": PULL},
+        ]
 
     def forward(self, p4: Tensor) -> Tensor:
         """Return the logits, shape (B,)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -41,22 +42,15 @@ def rules_of(scale: Scale, seed: int) -> Rules:
 
 def own(run: Path, table: Path, seconds: float | None) -> dict[str, Any]:
     """Return size and cost of one of this package's ensembles; scored like the rivals, a member at a time."""
-    from zmumu_hybrid.learn.ensemble import load_ensemble
-    from zmumu_hybrid.learn.tensors import load
-    from zmumu_hybrid.rivals.contest import timed
+    from zmumu_hybrid.rivals.contest import Member, timed
+    from zmumu_hybrid.training.data import load
+    from zmumu_hybrid.training.ensemble import load_ensemble
 
     ensemble = load_ensemble(run)
-    held_out = load(table, part="test")
-
-    class All:
-        parameters = sum(values.numel() for values in ensemble.network.parameters()) // ensemble.members
-
-        def logits(self, p4: Any) -> Any:
-            return ensemble.logits(p4, held_out.context(ensemble.config))[0]
-
-    rate = timed(All(), held_out.p4)
-    each = None if seconds is None else seconds / ensemble.members
-    return {"parameters": All.parameters, "seconds": each, "events_per_second": round(rate * ensemble.members)}
+    member = Member(ensemble)
+    rate = timed(member, load(table, split="test").p4)
+    each = None if seconds is None else seconds * min(len(ensemble), len(os.sched_getaffinity(0))) / len(ensemble)
+    return {"parameters": member.parameters, "seconds": each, "events_per_second": round(rate)}
 
 
 def hold(study: Study, journal: Journal) -> dict[str, Any]:
@@ -97,7 +91,7 @@ def hold(study: Study, journal: Journal) -> dict[str, Any]:
             f"rival-{name}",
             action,
             settings=asdict(rules),
-            outputs=[f"rivals/{name}-{member}.json" for member in range(rules.members)],
+            outputs=[] if name == "trees" else [f"rivals/{name}/members.safetensors"],
             needs=needs,
         )
         refuse_leaks({name: runs[name]}, limit)

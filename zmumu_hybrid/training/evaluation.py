@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from zmumu_hybrid import candidates
 from zmumu_hybrid.files import sha256
@@ -26,10 +28,13 @@ def measure_ensemble(ensemble: Ensemble, data: str | os.PathLike[str], split: Sp
     return [measure(logits, table) for logits in ensemble.logits(**table.inputs)]
 
 
-def evaluate(run: str | os.PathLike[str], data: str | os.PathLike[str]) -> dict[str, Any]:
+def evaluate(
+    run: str | os.PathLike[str], data: str | os.PathLike[str], network: Callable[[], nn.Module] | None = None
+) -> dict[str, Any]:
     """Evaluate the ensemble in the folder `run` on processed events.
 
-    Events that it was trained on do not count, in whatever table they are: of its own only those held out do.
+    Events that it was trained on do not count, in whatever table they are: of its own only those held out do. For
+    modules of one's own `network` makes one, as for `load_ensemble`.
 
     Returns
     -------
@@ -47,7 +52,7 @@ def evaluate(run: str | os.PathLike[str], data: str | os.PathLike[str]) -> dict[
     MissingInputError, ModelError
         If there is no such run, or it is damaged.
     """
-    ensemble = load_ensemble(run)
+    ensemble = load_ensemble(run, network)
     path = table_path(data)
     checksum = sha256(path)
     known = TrainingEvents.of_model(run)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.files import require_file
+from zmumu_hybrid.handles import open_parquet
 from zmumu_hybrid.metrics import auc_with_uncertainty
 from zmumu_hybrid.training.data import TrainingTable
 
@@ -89,11 +90,11 @@ def read_metrics(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
         If it does not exist, is not whole Parquet, or has not a row of numbers for each member and epoch.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     path = require_file(path)
     try:
-        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        with open_parquet(path, page_checksum_verification=True) as file:
+            table = file.read()
         found = {name: table.column(name).to_numpy() for name in table.column_names}
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{path}: not a whole Parquet file: {str(error).splitlines()[0]}; train again") from error

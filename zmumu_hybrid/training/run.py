@@ -22,7 +22,8 @@ from zmumu_hybrid import provenance
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
 from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import atomic_path, make_directory, sha256, write_json
-from zmumu_hybrid.nets.config import NetworkConfig
+from zmumu_hybrid.handles import create_parquet
+from zmumu_hybrid.nets.config import NetworkConfig, parameters_of
 from zmumu_hybrid.nets.dimuon import build
 from zmumu_hybrid.nets.presets import TRAININGS, preset
 from zmumu_hybrid.training import ranges
@@ -105,8 +106,9 @@ def train(
     data : path or TrainingTable
         Directory of `zmumu process`, or a candidate table; or events from `TrainingTable.of`.
     output : path, optional
-        Gets `config.json`, `members.safetensors`, `metrics.parquet`, one row per member and epoch, `ranges.json`,
-        the ranges of the training events, and for a candidate table `training_events.parquet`, which events they are. By default nothing is kept but what is returned.
+        Gets `config.json`, `members.safetensors`, `metrics.parquet`, one row per member and epoch, `ranges.json`, the
+        ranges of the training events, and for a candidate table `training_events.parquet`, which events they are. By
+        default nothing is kept but what is returned.
     training : TrainingConfig, optional
         The paper's by default, or the preset's.
     held_out : TrainingTable, optional
@@ -213,9 +215,11 @@ def _resolve(network: Network, training: TrainingConfig | None) -> tuple[Callabl
         name, _, model = network.rpartition(" ")
         training = training or TrainingConfig(**TRAININGS.get(name, {}))
         network = preset(model, name or "paper")
+    training = training or TrainingConfig()
     if isinstance(network, NetworkConfig):
+        require_resources(parameters_of(network), training)
         network = partial(build, network)
-    return network, training or TrainingConfig()
+    return network, training
 
 
 def require_resources(parameters: int, training: TrainingConfig) -> None:
@@ -312,7 +316,6 @@ def _finish(
 ) -> RunSummary:
     """Write metrics and weights, the weights last; then the checkpoints are not needed any more."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     stopped = [member.number for member in members if member.stopped]
     rows = [row for member in members for row in member.rows]
@@ -321,8 +324,9 @@ def _finish(
     names = ("member", "epoch", "training_loss", *METRICS)
     columns = {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
     columns |= {name: columns[name].astype(np.int64) for name in ("member", "epoch")}
-    with atomic_path(run / "metrics.parquet") as temporary:
-        pq.write_table(pa.table(columns), temporary)
+    table = pa.table(columns)
+    with atomic_path(run / "metrics.parquet") as temporary, create_parquet(temporary, table.schema) as writer:
+        writer.write_table(table)
     final = plain({name: member.rows[-1].get(name, np.nan) for name in names} for member in members if member.rows)
     weights = stack_states([member.module.cpu() for member in members])
     save_tensors(run / "members.safetensors", weights, {"fingerprint": key, "final": final, "stopped": stopped})

@@ -61,8 +61,8 @@ def configure(
     for name, value in tables.get("model", {}).items():
         known = described.get(name)
         described[name] = known | value if isinstance(known, dict) and isinstance(value, dict) else value
-    if described.pop("network", model) != model:
-        raise ConfigurationError(f"{file}: model: network is not {model!r}, as the command says")
+    if (named := described.pop("network", model)) != model:
+        raise ConfigurationError(f"{file}: model: network is {named!r}, the command says {model!r}")
     changed = {name: value for name, value in (("pooling", pooling), ("latent", latent)) if value is not None}
     for name in changed:
         if name not in described:

@@ -102,7 +102,7 @@ def check_module(module: nn.Module, inputs: Inputs, table: TrainingTable, batch_
             "one logit an event, or one for each class"
         )
     if not predicted.isfinite().all():
-        raise ModelError(f"{name}: gives {float(predicted[~predicted.isfinite()][0])} for finite inputs")
+        raise ModelError(f"{name}: gives {predicted[~predicted.isfinite()][0].item()} for finite inputs")
     losses(predicted.float(), label.to(predicted.device), weight.to(predicted.device)).mean().backward()  # type: ignore[no-untyped-call]
     for parameter_name, parameter in trial.named_parameters():
         if parameter.requires_grad and parameter.grad is None:

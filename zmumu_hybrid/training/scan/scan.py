@@ -21,11 +21,13 @@ from zmumu_hybrid import candidates, keys
 from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.errors import ConfigurationError, ModelError
 from zmumu_hybrid.files import atomic_path, make_directory, read_json, sha256, write_json
-from zmumu_hybrid.nets.config import NetworkConfig
+from zmumu_hybrid.handles import create_parquet
+from zmumu_hybrid.nets.config import NetworkConfig, parameters_of
 from zmumu_hybrid.provenance import git_revision, versions
 from zmumu_hybrid.tasks import Crew, Task
 from zmumu_hybrid.training.config import TrainingConfig
 from zmumu_hybrid.training.data import load, table_path
+from zmumu_hybrid.training.run import require_resources
 from zmumu_hybrid.training.scan.comparison import compare
 from zmumu_hybrid.training.scan.ledger import Ledger
 from zmumu_hybrid.training.scan.space import Outcome, Setting, apply, axes_of, nearest, propose, setting_of
@@ -122,6 +124,7 @@ def scan(
         If Optuna is not installed.
     """
     require_count("trials", trials, 1, 10**6)
+    require_resources(parameters_of(config.model), config.training)
     source = table_path(data)
     axes = axes_of(config.model)
     largest = int(max(axes[0].values))
@@ -129,7 +132,12 @@ def scan(
     held_out = len(load(source, split="test"))
     folder = Path(output).resolve()
     network = {"network": config.model.model, **asdict(config.model)}
-    settings = {**asdict(config), "model": network, "data": {"sha256": sha256(source)}, "axes": {axis.name: axis.values for axis in axes}}
+    settings = {
+        **asdict(config),
+        "model": network,
+        "data": {"sha256": sha256(source)},
+        "axes": {axis.name: axis.values for axis in axes},
+    }
     with Ledger.open(storage, folder, settings) as ledger, Crew(workers or Workers(), folder) as crew:
         _claim(folder, settings)
         table = _carve(source, folder / "choosing", config)
@@ -186,16 +194,16 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
 def _carve(source: Path, folder: Path, config: ScanConfig) -> Path:
     """Write the table that trials see: the training events alone, some of them held out for validation."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     path = folder / "candidates.parquet"
     if not path.is_file():
         table = candidates.read(source)
         table = {name: values[~table["is_test"]] for name, values in table.items()}
-        identity = (table[name] for name in ("run", "luminosityBlock", "event"))
+        identity = keys.shared_run(table["run"]), table["luminosityBlock"], table["event"]
         table["is_test"] = keys.uniform(config.training.seed, "validation", *identity) < config.validation
-        with atomic_path(path) as temporary:
-            pq.write_table(pa.table(table), temporary)
+        arrow = pa.table(table)
+        with atomic_path(path) as temporary, create_parquet(temporary, arrow.schema) as writer:
+            writer.write_table(arrow)
     return path
 
 

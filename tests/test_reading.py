@@ -12,12 +12,11 @@ from coffea.processor import ProcessorABC
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toyfiles import write_parquet
+from toyfiles import write_parquet, write_root
 from toys import toy_events
-from zmumu_hybrid import parquet
 from zmumu_hybrid.clusters import Workers, worker_pool
 from zmumu_hybrid.errors import IncompleteRunError, InputError
-from zmumu_hybrid.parquet import Rows, chunks
+from zmumu_hybrid.reading import chunks, forget, open_file, read_chunk
 from zmumu_hybrid.running import run
 from zmumu_hybrid.sources import open_sources
 
@@ -62,49 +61,53 @@ def test_a_chunk_that_fails_is_named(files: list[Path]) -> None:
         run(open_sources({"signal": [files[1]]}), Collect(fails_at=52), chunksize=26)
 
 
-@given(st.lists(st.integers(0, 50), min_size=1, max_size=12), st.integers(1, 60), st.data())
-def test_rows_are_those_of_the_whole_table_and_only_their_groups_are_read(
-    sizes: list[int], chunksize: int, data: st.DataObject
+@given(sizes=st.lists(st.integers(0, 50), min_size=1, max_size=12), chunksize=st.integers(1, 60), data=st.data())
+def test_rows_are_those_of_the_whole_table_and_chunks_are_all_of_them(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], chunksize: int, data: st.DataObject
 ) -> None:
     total = sum(sizes)
-    sink = pa.BufferOutputStream()
+    path = tmp_path_factory.getbasetemp() / "groups.parquet"
     table = pa.table({"x": np.arange(total), "y": pa.array([[i, i] for i in range(total)], pa.list_(pa.int64()))})
-    with pq.ParquetWriter(sink, table.schema) as writer:
+    with pq.ParquetWriter(path, table.schema) as writer:
         start = 0
         for size in sizes:
             writer.write_table(table.slice(start, size))
             start += size
+    file = open_file(path, "parquet", "")
     start = data.draw(st.integers(0, max(total - 1, 0)))
     stop = data.draw(st.integers(start, total))
-    if stop > start:
-        with Rows(pa.BufferReader(sink.getvalue()), start, stop) as rows:
-            assert rows.read(["x", "y"]).equals(table.slice(start, stop - start))
-            assert rows.read(["x"]).column(0).num_chunks == 1
-    items = list(chunks(pa.BufferReader(sink.getvalue()), "signal", chunksize))
-    assert [row for item in items for row in range(item.entrystart, item.entrystop)] == list(range(total))
+    read = file.read(["x", "y"], start, stop)
+    assert read["x"].to_list() == list(range(start, stop))
+    assert read["y"].to_list() == [[i, i] for i in range(start, stop)]
+    items = list(chunks(file.edges(["x"]), chunksize))
+    assert [row for low, high in items for row in range(low, high)] == list(range(total))
     assert items
-    assert all(len(item) <= 1.5 * chunksize + 1 for item in items)
+    assert all(high - low <= 1.5 * chunksize + 1 for low, high in items)
+    file.close()
 
 
-def test_the_row_groups_of_a_chunk_are_the_only_ones_that_are_decoded(
-    files: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decoded: list[int] = []
-    original = parquet.Rows.read_row_groups
-
-    def spy(self: Rows, groups: list[int], **options: Any) -> pa.Table:
-        decoded.extend(groups)
-        return original(self, groups, **options)
-
-    monkeypatch.setattr(parquet.Rows, "read_row_groups", spy)
-    with Rows(files[1], 20, 30) as rows:
-        assert rows.read(["event"]).num_rows == 10
-    assert decoded == [1, 2]
+@pytest.mark.parametrize("kind", ["TTree", "RNTuple", "Parquet"])
+def test_small_chunks_are_read_together_and_are_those_of_the_file(tmp_path: Path, kind: str) -> None:
+    events = toy_events(30)
+    path = write_parquet(tmp_path / "a", events) if kind == "Parquet" else write_root(tmp_path / "a", events, kind=kind)
+    format_, tree = ("parquet", "") if kind == "Parquet" else ("root", "Events")
+    for start, stop in ((0, 7), (7, 14), (20, 30), (3, 9), (30, 30)):
+        found = read_chunk(path, format_, tree, ["event", "Muon_eta"], start, stop)
+        assert found.event.to_list() == events.event[start:stop].to_list()
+        assert found.Muon_eta.to_list() == events.Muon.eta[start:stop].to_list()
+    with pytest.raises(IncompleteRunError, match="30 of 31 entries are there: did the file change"):
+        read_chunk(path, format_, tree, ["event"], 20, 31)
+    forget()
 
 
-def test_a_file_that_became_shorter_is_an_incomplete_run(files: list[Path]) -> None:
-    with pytest.raises(IncompleteRunError, match=r"groups\.parquet: has 100 rows, not 101: did it change"):
-        Rows(files[1], 90, 101)
+def test_a_file_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
+    path = write_root(tmp_path / "a.root", toy_events(3, 1))
+    first = read_chunk(path, "root", "Events", ["event"], 0, 3)
+    path.unlink()
+    again = read_chunk(write_root(path, toy_events(3, 2)), "root", "Events", ["event"], 0, 3)
+    forget()
+    assert first.event.to_list() == toy_events(3, 1).event.to_list()
+    assert again.event.to_list() == toy_events(3, 2).event.to_list()
 
 
 def test_a_file_without_rows_is_processed(files: list[Path], tmp_path: Path) -> None:
