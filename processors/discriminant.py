@@ -28,7 +28,7 @@ class DiscriminantProcessor(ProcessorABC):
     What comes out, by key:
 
     - "cutflow": {step: number of events};
-    - "counts": what lies outside the range of the training, see `zmumu_hybrid.learn.ranges.Counts`;
+    - "counts": what lies outside the range of the training, see `zmumu_hybrid.training.ranges.Counts`;
     - "parts": {name of a part: rows}, empty where no parts are written.
 
     Parameters

@@ -19,6 +19,7 @@ _EXTRAS = {
     "lgatr": "rivals",
     "onnx": "apply",
     "onnxruntime": "apply",
+    "onnxscript": "train",
     "optuna": "scan",
     "pelican": "rivals",
     "pyhf": "analysis",

@@ -222,7 +222,7 @@ def _networks(
         from zmumu_hybrid.apply import Discriminant
 
         discriminant = Discriminant.load(path, out_of_range="ignore")
-        observables.append(of_score(name, str(discriminant.card.model.model), DiscriminantScore(discriminant), bins))
+        observables.append(of_score(name, discriminant.card.name, DiscriminantScore(discriminant), bins))
         data = discriminant.card.data
         tables[name] = data.get("sha256")
         if "training_events" in data and (known := TrainingEvents.of_model(path, data["training_events"])) is not None:

@@ -109,7 +109,7 @@ class DiscriminantScore:
 
     def __post_init__(self) -> None:
         card = self.discriminant.card
-        if card.task != "muon pair" or card.model.classes != 1:
+        if card.task != "muon pair" or card.classes != 1:
             raise InputError(f"{self.discriminant!r}: the analysis needs a model of muon pairs with one class")
 
     def __call__(self, pairs: ak.Array, /) -> tuple[Floats, Floats]:

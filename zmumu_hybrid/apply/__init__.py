@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from zmumu_hybrid.extras import explained
+
 if TYPE_CHECKING:
     from zmumu_hybrid.apply.card import ModelCard
     from zmumu_hybrid.apply.discriminant import Discriminant, ExtrapolationWarning, Scores
@@ -37,7 +39,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        raise explained(error) from error
 
 
 def __dir__() -> list[str]:

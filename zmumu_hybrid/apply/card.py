@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it was trained on and how well it does, as JSON that travels with it."""
+"""The model card: what a model takes and gives, what it was trained on and how well it does, as JSON in its file."""
 
 from __future__ import annotations
 
@@ -7,16 +7,30 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from zmumu_hybrid.errors import ConfigurationError, ModelError
-from zmumu_hybrid.learn.configuration import ModelConfig, from_dict
-from zmumu_hybrid.learn.presets import PRESETS
+from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
+from zmumu_hybrid.files import parse_json
+from zmumu_hybrid.training.data import Arrays, require_arrays
+from zmumu_hybrid.training.ranges import require_limits
+from zmumu_hybrid.values import require_count, require_form
 
-__all__ = ["FORMAT", "VERSION", "ModelCard", "Task", "preset_of"]
+__all__ = ["FORMAT", "SCORES", "VERSION", "ModelCard", "Task", "task_of"]
 
 FORMAT = "zmumu-hybrid model"
-VERSION = 1
+VERSION = 2
 
-Task = Literal["muon pair", "particles"]
+Task = Literal["muon pair", "particles", "arrays"]
+
+SCORES = ("logits", "scores", "symmetry_factor")
+"""The outputs of a model that are not quantities of the events."""
+
+_FORM = {
+    **dict.fromkeys(("network", "training", "data", "metrics", "check"), dict),
+    "members": int,
+    "scalars": [str],
+    "versions": {...: str},
+    **dict.fromkeys(("task", "sha256"), str),
+    **dict.fromkeys(("preset", "git_revision"), (str, None)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +39,18 @@ class ModelCard:
 
     Attributes
     ----------
-    model : ModelConfig
-        The network.
+    network : dict
+        The kind, "network", and its fields; or "class" and "state", the shapes of the parameters, of one's own.
     members : int
         Networks in the ensemble.
-    task : "muon pair" or "particles"
-        What an event is: a mu+ and a mu- in this order, or any particles.
+    task : "muon pair", "particles" or "arrays"
+        What an event is: a mu+ and a mu- in this order, any particles, or arrays of other numbers.
+    inputs, outputs : dict
+        What the graph takes and gives: for each name the "dtype", and the "shape" of one event. The outputs are
+        "logits" and "scores" of all members, "symmetry_factor" if there is one, and quantities of the events.
     preset : str, optional
         Name of the preset that the network is.
-    labels : tuple of str
+    scalars : tuple of str
         Fields that go with each particle.
     training : dict
         How it was trained.
@@ -43,21 +60,23 @@ class ModelCard:
     metrics : dict
         On held-out events: "mean", "std" over members and "members" of each metric; null where not finite.
     limits : dict
-        Ranges and quantiles of the training events, see `zmumu_hybrid.learn.ranges`; empty if they are not known.
+        Ranges and quantiles of the training events, see `zmumu_hybrid.training.ranges`; empty if they are not known.
     check : dict
-        How far the model is from the network that it was made from, on so many "events": the largest deviation of a
-        "score", and of a "logit" relative to the largest logit.
+        How far the model is from the network that it was made from, on so many "events": for each output the largest
+        deviation, relative to its largest value if that is above 1.
     versions : dict of str to str
     git_revision : str, optional
     sha256 : str
         Checksum of the graph with its weights, and of the rest of the card.
     """
 
-    model: ModelConfig
+    network: dict[str, Any]
     members: int
     task: Task
+    inputs: Arrays
+    outputs: Arrays
     preset: str | None = None
-    labels: tuple[str, ...] = ()
+    scalars: tuple[str, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -66,6 +85,16 @@ class ModelCard:
     versions: dict[str, str] = field(default_factory=dict)
     git_revision: str | None = None
     sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """The kind of the network: "hybrid", "pfn", "invariant", or the name of the class of one's own."""
+        return str(self.network.get("network") or str(self.network.get("class")).rpartition(".")[2])
+
+    @property
+    def classes(self) -> int:
+        """How many classes are told apart by several logits; 1 for signal against background."""
+        return int((*self.outputs["scores"]["shape"], 1)[1])
 
     def to_json(self) -> str:
         """Return the card as indented JSON."""
@@ -87,25 +116,45 @@ class ModelCard:
             If it is not one, or of another version; the message names `where`.
         """
         try:
-            known = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ModelError(f"{where}: its model card is not valid JSON: {error}") from error
+            known = parse_json(text, f"{where}: its model card")
+        except InputError as error:
+            raise ModelError(str(error)) from error
         if not isinstance(known, dict) or known.pop("format", None) != FORMAT:
             raise ModelError(f"{where}: its model card does not say {FORMAT!r}")
         version = known.pop("version", None)
         if version != VERSION:
-            raise ModelError(f"{where}: version {version!r} of the model format cannot be read, only {VERSION}")
+            raise ModelError(
+                f"{where}: version {version!r} of the model format cannot be read, only {VERSION}: export it again"
+            )
         try:
-            known["model"] = from_dict(ModelConfig, known["model"], where)
-            known["labels"] = tuple(known["labels"])
+            require_form(known, _FORM, "its content")
+            require_count("members", known["members"], 1, 10_000)
+            require_limits(known["limits"], "limits")
+            for name in ("inputs", "outputs"):
+                require_arrays(known.get(name), name)
+            known["scalars"] = tuple(known["scalars"])
             card = cls(**known)
-        except (ConfigurationError, KeyError, TypeError) as error:
+            card._check()
+        except (ConfigurationError, InputError, TypeError) as error:
             raise ModelError(f"{where}: its model card cannot be used: {error}") from error
-        if card.task not in get_args(Task):
-            raise ModelError(f"{where}: the task {card.task!r} of its model card is not {' or '.join(get_args(Task))}")
         return card
 
+    def _check(self) -> None:
+        """Raise `InputError` if the parts do not belong together."""
+        if self.task not in get_args(Task):
+            raise InputError(f"the task {self.task!r:.80} is not one of {', '.join(get_args(Task))}")
+        if self.task not in {task_of(self.inputs), task_of(self.inputs).replace("muon pair", "particles")}:
+            raise InputError(f"the task {self.task!r} does not fit its inputs {self.inputs!r:.200}")
+        lengths = {"logits": (1, 2), "scores": (1, 2), "symmetry_factor": (2,)}
+        for name in SCORES[: 3 if "symmetry_factor" in self.outputs else 2]:
+            shape = self.outputs.get(name, {"shape": []})["shape"]
+            if shape[:1] != [self.members] or len(shape) not in lengths[name]:
+                raise InputError(f"outputs: {name} must be of {self.members} members, not of the shape {shape!r:.80}")
 
-def preset_of(model: ModelConfig) -> str | None:
-    """Return the name of the preset that has this network, None if there is none."""
-    return next((name for name, networks in PRESETS.items() if model in networks.values()), None)
+
+def task_of(inputs: Arrays) -> Task:
+    """Return what events are by the inputs of a model."""
+    shape = inputs.get("p4", {"shape": []})["shape"]
+    if len(shape) != 2 or shape[1] != 4 or not inputs.keys() <= {"p4", "mask", "scalars", "context"}:
+        return "arrays"
+    return "muon pair" if shape[0] == 2 and len(inputs) == 1 else "particles"

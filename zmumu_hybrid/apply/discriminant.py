@@ -14,20 +14,21 @@ from typing import Any, Literal, get_args
 
 import awkward as ak
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from zmumu_hybrid.apply.card import ModelCard
 from zmumu_hybrid.apply.modelfile import ModelFile, read_model
 from zmumu_hybrid.apply.session import checked, run_chunks
 from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.extras import require
 from zmumu_hybrid.kinematics import energy
-from zmumu_hybrid.learn import ranges
-from zmumu_hybrid.learn.particles import MOMENTUM, jagged, pad
 from zmumu_hybrid.pairs import IDENTITY, PairSelection, components, select_pairs
+from zmumu_hybrid.training import ranges
+from zmumu_hybrid.training.padding import MOMENTUM, jagged, pad
 
 __all__ = ["Discriminant", "ExtrapolationWarning", "Scores"]
 
-Arrays = dict[str, NDArray[Any]]
+Events = dict[str, NDArray[Any]]
 OutOfRange = Literal["warn", "ignore", "raise"]
 
 
@@ -46,9 +47,10 @@ class Scores:
     score_std : numpy.ndarray of float64, of the same shape
         The standard deviation over the members; NaN for a single one.
     general_weight : numpy.ndarray of float64, shape (N,)
-        The symmetry factor, the weight of the general subnet, mean over the members; NaN for models without one.
+        The symmetry factor, the weight of the first, the general subnet, mean over the members; NaN for models
+        without one.
     counts : dict
-        What lies outside the range of the training, see `zmumu_hybrid.learn.ranges.Counts`.
+        What lies outside the range of the training, see `zmumu_hybrid.training.ranges.Counts`.
     """
 
     score: NDArray[np.float64]
@@ -56,7 +58,7 @@ class Scores:
     general_weight: NDArray[np.float64]
     counts: ranges.Counts
 
-    def fields(self) -> Arrays:
+    def fields(self) -> Events:
         """Return score, score_std and general_weight by name."""
         return {name: getattr(self, name) for name in ("score", "score_std", "general_weight")}
 
@@ -103,10 +105,11 @@ class Discriminant:
         self._threads = threads
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], **options: Any) -> Discriminant:
+    def load(cls, path: str | os.PathLike[str], *, network: Any = None, **options: Any) -> Discriminant:
         """Load a model file of `zmumu export`, or the run of `zmumu train` in a folder, which needs torch.
 
-        `options` are those of the class.
+        A run is exported, which takes some seconds. `network` is what makes its networks, if they are of a class of
+        one's own, as for `zmumu_hybrid.apply.export`; `options` are those of the class.
 
         Raises
         ------
@@ -118,10 +121,10 @@ class Discriminant:
         path = Path(path)
         if not (path / "config.json").exists():
             return cls(read_model(path), **options)
-        from zmumu_hybrid.apply.exporting import export_run, require_torch_for
+        require("torch", "safetensors")
+        from zmumu_hybrid.apply.exporting import export_run
 
-        require_torch_for(path)
-        return cls(export_run(path), **options)
+        return cls(export_run(path, network=network), **options)
 
     @property
     def card(self) -> ModelCard:
@@ -134,7 +137,7 @@ class Discriminant:
         return type(self)(self._model, **(kept | options))
 
     def __repr__(self) -> str:
-        return f"<Discriminant {self.card.model.model}, {self.card.members} members, of a {self.card.task}>"
+        return f"<Discriminant {self.card.name}, {self.card.members} members, of a {self.card.task}>"
 
     def __call__(self, particles: ak.Array, *, context: NDArray[np.float64] | None = None) -> ak.Array:
         """Return the scores of events, one entry for each.
@@ -143,7 +146,7 @@ class Discriminant:
         ----------
         particles : awkward.Array, type N * var * record
             With pt, eta, phi, mass (GeV): for a model of muon pairs the muons, with charge, of which each event's pair
-            is chosen; else the particles in the model's order, with the fields of the card's `labels`, of which the
+            is chosen; else the particles in the model's order, with the fields of the card's `scalars`, of which the
             first n are taken. Missing events and particles (None) are fine.
         context : numpy.ndarray, shape (N, C), optional
             For models whose context is not computed from the momenta.
@@ -156,22 +159,22 @@ class Discriminant:
         Raises
         ------
         InputError
-            If the collection has no charge, mass or another field, or a number is not finite.
+            If the collection has no charge, mass or another field, a number is not finite, or the model takes arrays
+            that are not made of particles.
         """
-        count = len(particles)
-        if self.card.task == "muon pair":
+        card, count = self.card, len(particles)
+        if card.task == "muon pair":
             entries, pairs = self._pairs_of(particles)
-            scores = self._evaluate(_momenta(pairs))
+            given = {"p4": _momenta(pairs)}
+        elif card.task == "particles":
+            most = card.inputs["p4"]["shape"][0]
+            padded = pad(particles, most, card.scalars)
+            entries = np.flatnonzero(padded.counts >= (1 if "mask" in card.inputs else most))
+            found = {"p4": padded.p4, "mask": padded.mask, "scalars": padded.scalars, "context": context}
+            given = {name: np.asarray(found[name])[entries] for name in card.inputs if found[name] is not None}
         else:
-            config = self.card.model
-            padded = pad(particles, config.particles, self.card.labels)
-            entries = np.flatnonzero(padded.counts >= (1 if config.masked else config.particles))
-            scores = self._evaluate(
-                padded.p4[entries],
-                context=None if context is None else np.asarray(context)[entries],
-                mask=padded.mask[entries] if config.masked else None,
-                labels=padded.labels[entries] if config.labels else None,
-            )
+            raise InputError(f"{self!r}: give {', '.join(card.inputs)} to evaluate")
+        scores = self._evaluate(given)
         self._speak(scores)
         places = np.full(count, -1)
         places[entries] = np.arange(len(entries))
@@ -197,62 +200,42 @@ class Discriminant:
         """
         if self.card.task != "muon pair":
             raise InputError(f"{self!r}: takes particles, not muon pairs")
-        scores = self._evaluate(_momenta(pairs))
+        scores = self._evaluate({"p4": _momenta(pairs)})
         self._speak(scores)
         return scores
 
-    def evaluate(
-        self,
-        p4: NDArray[np.float64],
-        *,
-        context: NDArray[np.float64] | None = None,
-        mask: NDArray[np.bool_] | None = None,
-        labels: NDArray[np.float64] | None = None,
-    ) -> Scores:
+    def evaluate(self, *inputs: ArrayLike, **named: ArrayLike) -> Scores:
         """Return the scores of events given as arrays.
 
         Parameters
         ----------
-        p4 : numpy.ndarray, shape (N, n, 4)
-            E, px, py, pz in GeV, for a muon pair mu+ first.
-        context, mask, labels : numpy.ndarray, optional
-            Shapes (N, C), (N, n) and (N, n, L), for models that take them.
+        *inputs, **named : array_like, shape (N, ...)
+            The inputs of the card, in their order or by name: of a muon pair p4 (N, 2, 4), E, px, py, pz in GeV, mu+
+            first; of particles p4 (N, n, 4), mask (N, n), scalars (N, n, L) and context (N, C), those that the model
+            takes.
 
         Raises
         ------
         InputError
-            If an input is missing, superfluous or of another shape, or a momentum is not finite.
+            If an input is missing, superfluous or of another shape, or a number is not finite.
         """
-        scores = self._evaluate(p4, context=context, mask=mask, labels=labels)
+        given = dict(zip(self.card.inputs, inputs, strict=False)) | named
+        if len(inputs) > len(self.card.inputs):
+            raise InputError(f"{self!r}: takes {', '.join(self.card.inputs)}, {len(inputs)} arrays are given")
+        scores = self._evaluate({name: np.asarray(values) for name, values in given.items()})
         self._speak(scores)
         return scores
 
-    def _evaluate(
-        self,
-        p4: NDArray[np.float64],
-        *,
-        context: NDArray[np.float64] | None = None,
-        mask: NDArray[np.bool_] | None = None,
-        labels: NDArray[np.float64] | None = None,
-    ) -> Scores:
+    def _evaluate(self, given: Events) -> Scores:
         """Do the work of `evaluate`, in silence."""
-        config, members = self.card.model, self.card.members
-        given = {"p4": p4, "context": context, "mask": mask, "labels": labels}
-        inputs = checked(config, {name: values for name, values in given.items() if values is not None})
-        found = run_chunks(self._model, inputs, self._threads)
-        count = len(p4)
+        card = self.card
+        names = ["scores", *(name for name in ("symmetry_factor", *card.limits) if name in card.outputs)]
+        found = run_chunks(self._model, checked(card.inputs, given), names, self._threads)
         scores = found["scores"].astype(np.float64)
-        weight = found["general_weight"].mean(1, dtype=np.float64) if config.has_gate else np.full(count, np.nan)
-        spread = scores.std(1, ddof=1) if members > 1 else np.full_like(scores[:, 0], np.nan)
-        return Scores(scores.mean(1), spread, weight, self._counts(inputs))
-
-    def _counts(self, inputs: Arrays) -> ranges.Counts:
-        """Compare events with the range of the training."""
-        limits = self.card.limits
-        if not limits:
-            return {}
-        values = ranges.observables(self.card.model, inputs["p4"], inputs.get("context"), inputs.get("mask"))
-        return ranges.compare(limits, values)
+        spread = scores.std(1, ddof=1) if card.members > 1 else np.full_like(scores[:, 0], np.nan)
+        factor = found.get("symmetry_factor", np.full((len(scores), 1, 1), np.nan))
+        weight = factor[:, :, 0].mean(1, dtype=np.float64)
+        return Scores(scores.mean(1), spread, weight, ranges.compare(card.limits, found))
 
     def _speak(self, scores: Scores) -> None:
         """Say what is outside the range of the training as the options want it, to the caller of a public method."""

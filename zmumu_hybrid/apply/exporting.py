@@ -1,54 +1,72 @@
-"""Export: from a trained ensemble to a model file. The one part of applying a network that needs torch."""
+"""Export: from trained modules to a model file. The one part of applying a network that needs torch."""
 
 from __future__ import annotations
 
 import copy
+import logging
 import os
+import re
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
 
 from zmumu_hybrid import provenance
-from zmumu_hybrid.apply.card import ModelCard, Task, preset_of
-from zmumu_hybrid.apply.graph import build_graph, inputs_of
-from zmumu_hybrid.apply.modelfile import ModelFile, require_onnx, seal, write_model
-from zmumu_hybrid.apply.session import run_session
-from zmumu_hybrid.errors import InputError, MissingDependencyError, ModelError
+from zmumu_hybrid.apply.card import SCORES, ModelCard, Task, task_of
+from zmumu_hybrid.apply.modelfile import OPSET, ModelFile, check_graph, check_model, require_onnx, seal, write_model
+from zmumu_hybrid.apply.session import checked, run_session
+from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError, ZmumuError
+from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import sha256
-from zmumu_hybrid.learn import ranges
-from zmumu_hybrid.learn.configuration import ModelConfig
-from zmumu_hybrid.learn.measures import read_metrics
+from zmumu_hybrid.nets.approximate_symmetry import find_joined
+from zmumu_hybrid.nets.blocks import fold_batch_norm
+from zmumu_hybrid.nets.presets import PRESETS
+from zmumu_hybrid.training import ranges
+from zmumu_hybrid.training.data import Arrays, TrainingTable, describe_inputs, load, table_path
+from zmumu_hybrid.training.ensemble import Ensemble, describe_network, load_ensemble
+from zmumu_hybrid.training.inference import Inputs, forward, named_inputs, observables, observe, read
+from zmumu_hybrid.training.measures import read_metrics
 from zmumu_hybrid.training_events import TrainingEvents, events_path
-
-if TYPE_CHECKING:
-    from zmumu_hybrid.learn.ensemble import Ensemble
 
 __all__ = ["TOLERANCE", "export", "export_run", "to_model"]
 
 TOLERANCE = 1e-5
-"""How far an exported model may be from torch: absolutely in scores, in logits relative to the largest of them."""
+"""How far an exported model may be from torch: relative to the largest value of an output, if that is above 1."""
 
 _CHECKED = 512
 
-Arrays = dict[str, NDArray[Any]]
+Events = dict[str, NDArray[Any]]
+Data = str | os.PathLike[str] | TrainingTable
+Run = str | os.PathLike[str] | Ensemble
 
 
-def export(
-    run: str | os.PathLike[str], output: str | os.PathLike[str], data: str | os.PathLike[str] | None = None
-) -> tuple[Path, Path]:
-    """Export the ensemble of a run as a model file, with its card and its training events beside it.
+def export(run: Run, output: str | os.PathLike[str], data: Data | None = None, **options: Any) -> tuple[Path, Path]:
+    """Export an ensemble as a model file, with its card and its training events beside it.
 
     Parameters
     ----------
-    run : path
-        Folder of `zmumu train`.
+    run : path or Ensemble
+        Folder of `zmumu train` or `zmumu_hybrid.training.train`, or networks that were trained in one's own way.
     output : path
         Name of the model file, ending in .onnx.
-    data : path, optional
-        The sample that it was trained on, for the ranges in the card where the run does not know them.
+    data : path or TrainingTable, optional
+        What it was trained on, for the ranges in the card where the run does not know them.
+    network : callable, optional
+        What makes a network, where a run is of a class of one's own.
+    example : array_like or mapping of str to array_like, optional
+        Some events as the networks take them, two or more, to check the model with; drawn ones by default.
+    scalars : sequence of str, optional
+        The fields of a collection that are the particle scalars, where the networks take some.
+    task : str, optional
+        What an event is, see `zmumu_hybrid.apply.card.ModelCard`; by default what the shapes of the inputs say.
 
     Returns
     -------
@@ -59,14 +77,17 @@ def export(
     Raises
     ------
     MissingInputError, ModelError
-        If the run is not there, not finished or corrupt, or the model does not do what the network does.
+        If the run is not there, not finished or corrupt; or the networks cannot be written as ONNX, or the model does
+        not do what they do.
+    ConfigurationError
+        If it is not known what the networks take, and there is no example.
     InputError
-        If `data` is not what the run was trained on.
+        If `data` is not what the run was trained on, or the example does not fit.
     MissingDependencyError
-        If torch, onnx or onnxruntime is not installed.
+        If torch, onnx, onnxruntime or onnxscript is not installed.
     """
-    written = write_model(export_run(run, data), output)
-    known = TrainingEvents.of_model(run)
+    written = write_model(export_run(run, data, **options), output)
+    known = None if isinstance(run, Ensemble) else TrainingEvents.of_model(run)
     if known is None:
         events_path(output).unlink(missing_ok=True)  # those of what was there before
     else:
@@ -74,30 +95,32 @@ def export(
     return written
 
 
-def export_run(run: str | os.PathLike[str], data: str | os.PathLike[str] | None = None) -> ModelFile:
-    """Return the ensemble of a run as a model, without writing it; arguments and errors as `export`."""
-    from zmumu_hybrid.learn import load_ensemble
-
-    run = Path(run)
-    ensemble = load_ensemble(run)
+def export_run(
+    run: Run, data: Data | None = None, *, network: Callable[[], nn.Module] | None = None, **options: Any
+) -> ModelFile:
+    """Return an ensemble as a model, without writing it; arguments and errors as `export`."""
+    ensemble = run if isinstance(run, Ensemble) else load_ensemble(run, network)
     if data is not None:
         ensemble.ranges = _measure(ensemble, data)
+    if isinstance(run, Ensemble):
+        return to_model(ensemble, **options)
     known = TrainingEvents.of_model(run)
     if known is not None:
         ensemble.data["training_events"] = known.summary()
-    return to_model(ensemble, _metrics(run))
+    return to_model(ensemble, _metrics(Path(run)), **options)
 
 
-def _measure(ensemble: Ensemble, data: str | os.PathLike[str]) -> dict[str, Any]:
+def _measure(ensemble: Ensemble, data: Data) -> dict[str, Any]:
     """Return the ranges of the events that an ensemble was trained on."""
-    from zmumu_hybrid.learn.tensors import load, table_path
-
-    path = table_path(data)
-    if sha256(path) != ensemble.data.get("sha256"):
-        raise InputError(f"{path}: is not what the run was trained on, its checksum is another")
     training = ensemble.training
-    table = load(path, part="train", fraction=training.fraction, seed=training.seed)
-    return ranges.describe(ranges.observables(ensemble.config, table.p4, table.pt))
+    if isinstance(data, TrainingTable):
+        table, where, checksum = data, "the table", data.checksum()
+    else:
+        where, checksum = str(table_path(data)), sha256(table_path(data))
+        table = load(data, fraction=training.fraction, seed=training.seed)
+    if checksum != ensemble.data.get("sha256"):
+        raise InputError(f"{where}: is not what the run was trained on, its checksum is another")
+    return ranges.describe(observe(ensemble[0], table.inputs))
 
 
 def _metrics(run: Path) -> dict[str, Any]:
@@ -123,99 +146,229 @@ def _metrics(run: Path) -> dict[str, Any]:
     return found
 
 
-def to_model(ensemble: Ensemble, metrics: dict[str, Any] | None = None) -> ModelFile:
-    """Return an ensemble as a model.
+def to_model(
+    ensemble: Ensemble,
+    metrics: dict[str, Any] | None = None,
+    *,
+    example: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    scalars: Sequence[str] = (),
+    task: Task | None = None,
+) -> ModelFile:
+    """Return an ensemble as a model, after comparing it with torch.
 
-    Parameters
-    ----------
-    ensemble : Ensemble
-    metrics : dict, optional
-        For the card.
-
-    Raises
-    ------
-    ModelError
-        If the model's output differs from that of torch by more than `TOLERANCE`, and by more than rounding explains:
-            five times what torch's own output in single precision differs from that in double precision.
-    MissingDependencyError
-        If onnx or onnxruntime is not installed.
+    `metrics` are for the card; the other arguments and errors are as `export`. The outputs of the model may differ from
+    those of torch by `TOLERANCE`, or by what rounding explains: five times what torch's own output in single precision
+    differs from that in double precision.
     """
-    require_onnx()
-    config, members = ensemble.config, ensemble.members
-    weights = {name: value.detach().cpu().numpy() for name, value in ensemble.network.state_dict().items()}
-    graph = build_graph(config, weights, members)
-    graph.producer_name = "zmumu-hybrid"
-    graph.producer_version = provenance.versions(())["zmumu-hybrid"]
-    task: Task = "particles" if ensemble.data.get("task") == "particles" else "muon pair"
-    described = {field: value for field, value in ensemble.data.items() if field not in ("task", "labels")}
+    require("onnxscript", "onnxruntime")
+    onnx, name = require_onnx(), ensemble.name
+    inputs, events = _example(ensemble, example)
+    given = {key: torch.from_numpy(values) for key, values in events.items()}
+    where = "drawn events: give some of yours as example=" if example is None else "the example"
+    expected = _expected(ensemble, given, where)
+    if not expected["logits"].isfinite().all():
+        raise ModelError(f"{name} gives logits that are not finite for {where}")
+    model = _graph(name, _folded(ensemble, given, expected), given, list(expected))
+    check_graph(onnx, model, f"{name} cannot be exported")
+    described = describe_network(ensemble[0])
+    known = (preset for preset, networks in PRESETS.items() if ensemble.config in networks.values())
     card = ModelCard(
-        model=config,
-        members=members,
-        task=task,
-        preset=preset_of(config),
-        labels=tuple(ensemble.data.get("labels", ())),
+        network=described,
+        members=len(ensemble),
+        task=task or task_of(inputs),
+        inputs=inputs,
+        outputs=describe_inputs({key: values.numpy() for key, values in expected.items()}),
+        preset=next(known, None) if "network" in described else None,
+        scalars=tuple(scalars),
         training={**asdict(ensemble.training), "stopped": ensemble.stopped},
-        data=described,
+        data=ensemble.data,
         metrics=metrics or {},
         limits=ensemble.ranges,
-        check=_check(ensemble, graph.SerializeToString()),
-        versions=provenance.versions(("numpy", "onnx", "onnxruntime", "torch")),
+        check=_check(ensemble, model.SerializeToString(), events, expected),
+        versions=provenance.versions(("numpy", "onnx", "onnxruntime", "onnxscript", "torch")),
         git_revision=provenance.git_revision(),
     )
-    return seal(graph, card)
+    return check_model(onnx, seal(model, card).data, f"{name} cannot be exported")
 
 
-def _check(ensemble: Ensemble, data: bytes) -> dict[str, Any]:
-    """Compare the model with torch on drawn events; `ModelError` if they differ."""
-    given = _events(ensemble.config)
-    found = run_session(data, given)
-    p4 = given.pop("p4")
-    logits = np.moveaxis(ensemble.logits(p4, **given), 0, 1)
-    scores = np.moveaxis(ensemble.scores(p4, **given), 0, 1)
-    deviations = {
-        "score": float(np.abs(found["scores"] - scores).max()),
-        "logit": float(np.abs(found["logits"] - logits).max() / max(np.abs(logits).max(), 1.0)),
-    }
-    for name, deviation in deviations.items():
-        if not deviation <= max(TOLERANCE, 5 * _rounding(ensemble, p4, given)[name]):
-            raise ModelError(f"the exported model's {name} differs from that of torch by {deviation:.2g}: not written")
-    return {"events": len(p4), **deviations}
-
-
-def _rounding(ensemble: Ensemble, p4: NDArray[np.float64], given: Arrays) -> dict[str, float]:
-    """Return how far torch in single precision is from torch in double precision, by what is compared."""
-    exact = type(ensemble)(copy.deepcopy(ensemble.network).double(), ensemble.config, ensemble.training)
-    logits, exact_logits = ensemble.logits(p4, **given), exact.logits(p4, **given)
-    return {
-        "score": float(np.abs(ensemble.scores(p4, **given) - exact.scores(p4, **given)).max()),
-        "logit": float(np.abs(logits - exact_logits).max() / max(np.abs(exact_logits).max(), 1.0)),
-    }
-
-
-def _events(config: ModelConfig) -> Arrays:
-    """Draw events of all sizes of momenta for the comparison, always the same."""
-    generator = np.random.Generator(np.random.PCG64(0))
-    shape = (_CHECKED, config.particles)
-    scale = 10 ** generator.uniform(0.5, 2.5, (*shape, 1))
-    momenta = scale * generator.normal(size=(*shape, 3))
-    mass = generator.uniform(0.0, 5.0, (*shape, 1))
-    energy = np.sqrt((momenta**2).sum(-1, keepdims=True) + mass**2)
-    given: Arrays = {"p4": np.concatenate([energy, momenta], -1)}
-    if config.masked:
-        given["mask"] = np.arange(config.particles) < generator.integers(1, config.particles + 1, (_CHECKED, 1))
-    if config.labels:
-        given["labels"] = generator.integers(-1, 2, (*shape, config.labels)).astype(np.float64)
-    if "context" in inputs_of(config):
-        given["context"] = generator.uniform(0.0, 100.0, (_CHECKED, config.context))
-    return given
-
-
-def require_torch_for(path: Path) -> None:
-    """Say what is missing where a run is to be exported without torch."""
-    from importlib.util import find_spec
-
-    if find_spec("torch") is None:
-        raise MissingDependencyError(
-            f"{path}: is a run, to export it torch is needed: pip install 'zmumu-hybrid[train]', or name a model file "
-            "of `zmumu export`"
+def _example(ensemble: Ensemble, example: ArrayLike | Mapping[str, ArrayLike] | None) -> tuple[Arrays, Events]:
+    """Return what the networks take, and events to compare with: those of the user, or drawn ones."""
+    if example is None and not ensemble.inputs:
+        raise ConfigurationError(
+            f"{ensemble.name}: what its forward takes is not known: give example=, arrays of some events by the names "
+            "of its arguments"
         )
+    if example is None:
+        return ensemble.inputs, _drawn(ensemble.inputs)
+    given = example if isinstance(example, Mapping) else {"": example}
+    events = {key: np.asarray(values)[:_CHECKED] for key, values in named_inputs(ensemble[0], given).items()}
+    inputs = ensemble.inputs or describe_inputs(events)
+    if any(len(values) < 2 for values in events.values()):
+        raise InputError("example: two events or more are needed, as a model takes any number of them")
+    return inputs, checked(inputs, events)
+
+
+def _drawn(inputs: Arrays) -> Events:
+    """Draw events of all sizes of momenta, always the same."""
+    generator = np.random.Generator(np.random.PCG64(0))
+    drawn: Events = {}
+    for name, array in inputs.items():
+        shape, kind = (_CHECKED, *array["shape"]), np.dtype(array["dtype"])
+        if name == "p4" and len(shape) == 3 and shape[2] == 4:
+            momenta = 10 ** generator.uniform(0.5, 2.5, (*shape[:2], 1)) * generator.normal(size=(*shape[:2], 3))
+            mass = generator.uniform(0.0, 5.0, (*shape[:2], 1))
+            values = np.concatenate([np.sqrt((momenta**2).sum(-1, keepdims=True) + mass**2), momenta], -1)
+        elif name == "mask" and len(shape) == 2:
+            values = np.arange(shape[1]) < generator.integers(1, shape[1] + 1, (_CHECKED, 1))
+        elif kind.kind == "f":
+            values = generator.uniform(0.0, 100.0, shape) if name == "context" else generator.normal(size=shape)
+        else:
+            values = generator.integers(0, 2, shape)
+        drawn[name] = values.astype(kind)
+    return drawn
+
+
+def _compute(modules: Sequence[nn.Module], inputs: Inputs) -> Inputs:
+    """Return what a model gives, by name: `SCORES` of all members, then the quantities whose ranges are known."""
+    first, logits, factors = read(modules[0], inputs), [], []
+    for module in modules:
+        gated: list[Tensor] = []
+        if joined := find_joined(module):
+            hook = joined.gate.register_forward_hook(lambda _gate, _given, found, gated=gated: gated.append(found))  # type: ignore[union-attr]
+        logits.append(forward(module, first))
+        if joined:
+            hook.remove()
+            factors.append(torch.softmax(gated[0], -1))
+    found = {"logits": torch.stack(logits, 1)}
+    found["scores"] = torch.sigmoid(found["logits"]) if logits[0].ndim == 1 else torch.softmax(found["logits"], -1)
+    if factors:
+        found["symmetry_factor"] = torch.stack(factors, 1)
+    observed = observables(modules[0], inputs)
+    if taken := observed.keys() & {*inputs, *SCORES}:
+        raise ConfigurationError(
+            f"{type(modules[0]).__name__}: observables: {min(taken)!r} is the name of something else"
+        )
+    return found | observed
+
+
+def _expected(ensemble: Ensemble, given: Inputs, where: str) -> Inputs:
+    """Return what the networks give, with torch; `ModelError` if they do not give logits."""
+    name, count = ensemble.name, len(next(iter(given.values())))
+    try:
+        with torch.no_grad():
+            logits = forward(ensemble[0], read(ensemble[0], given))
+            shape = tuple(logits.shape)
+            if logits.is_floating_point() and shape[:1] == (count,) and len(shape) <= 2 and 1 not in shape[1:]:
+                return _compute(ensemble.modules, given)
+    except ZmumuError:
+        raise
+    except Exception as error:  # of a network that is not ours
+        raise ModelError(f"{name} fails ({' '.join(str(error).split())[:300]}) for {where}") from error
+    raise ModelError(
+        f"{name}: its output for {count} events has the shape {shape} of {logits.dtype}: a real logit of each event is "
+        f"needed, ({count},), or one of each of several classes, ({count}, K)"
+    )
+
+
+class _SideBySide(nn.Module):
+    """The members of an ensemble as one module, whose outputs have an order in place of names."""
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(modules)
+
+    def forward(self, inputs: Inputs) -> tuple[Tensor, ...]:
+        return tuple(_compute(list(self.members), inputs).values())
+
+
+def _folded(ensemble: Ensemble, given: Inputs, expected: Inputs) -> list[nn.Module]:
+    """Return the networks without batch normalisation where that is possible, the same functions of the events."""
+    folded = [fold_batch_norm(module) for module in ensemble]
+    with torch.no_grad():
+        found = _compute(folded, given)["logits"]
+    same = _deviation(found.numpy(), expected["logits"].numpy()) < 1e-3
+    return folded if same else [copy.deepcopy(module) for module in ensemble]
+
+
+def _graph(name: str, modules: Sequence[nn.Module], inputs: Inputs, outputs: Sequence[str]) -> Any:
+    """Return an `onnx.ModelProto` of the networks, for any number of events."""
+    events = torch.export.Dim("events", min=1)
+    shapes = ({key: {0: events} for key in inputs},)
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.export.export(_SideBySide(modules).eval(), (inputs,), dynamic_shapes=shapes, strict=False)
+            options = {"opset_version": OPSET, "dynamo": True, "verbose": False}
+            written = torch.onnx.export(program, (), input_names=list(inputs), output_names=outputs, **options)
+            model = written.model_proto
+    except Exception as error:  # of all kinds
+        raise ModelError(f"{name} cannot be exported: {_explained(error)}") from error
+    graph = model.graph
+    for each in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        for notes in ("metadata_props", "doc_string"):  # where in which file it comes from
+            each.ClearField(notes)
+    graph.ClearField("value_info")
+    graph.name = "discriminant"
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "events"
+    model.ir_version = 8
+    model.producer_name, model.producer_version = "zmumu-hybrid", provenance.versions(())["zmumu-hybrid"]
+    return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep to itself what torch says of its own deprecations, of libraries that it does not need, and of errors."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _explained(error: BaseException) -> str:
+    """Return what torch found, where, and what to do, on one line."""
+    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(ours)]
+    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    operation = re.search(r"No ONNX function found for <OpOverload\(op='([\w.]+)'", str(error))
+    said = (
+        f"ONNX has nothing for {operation[1]}" if operation else (str(error).splitlines() or [type(error).__name__])[0]
+    )
+    return (
+        f"{said[:300]}{place}. Its forward must be made of operations of torch that ONNX has, for any number of "
+        "events, without `if`, loops and numbers (.item(), .numpy()) that depend on values: use torch.where instead"
+    )
+
+
+def _check(ensemble: Ensemble, data: bytes, events: Events, expected: Inputs) -> dict[str, Any]:
+    """Compare the model with torch, and an event alone with the same among others; `ModelError` if they differ."""
+    found = run_session(data, events, list(expected))
+    alone = run_session(data, {name: values[:1] for name, values in events.items()}, ["logits"])["logits"]
+    if not _deviation(alone, found["logits"][:1]) <= TOLERANCE:
+        raise ModelError(
+            f"{ensemble.name} cannot be exported: the score of an event depends on the others of its batch: a network "
+            "must treat each by itself"
+        )
+    deviations = {name: _deviation(found[name], values.numpy()) for name, values in expected.items()}
+    if not max(deviations.values()) <= TOLERANCE:
+        exact = [copy.deepcopy(module).double() for module in ensemble]
+        with torch.no_grad():
+            exactly = _compute(exact, {name: torch.from_numpy(values) for name, values in events.items()})
+        for name, deviation in deviations.items():
+            rounding = _deviation(expected[name].numpy(), exactly[name].numpy())
+            if not deviation <= max(TOLERANCE, 5 * rounding):
+                raise ModelError(
+                    f"the exported model's {name} differ from those of torch by {deviation:.2g}: not written"
+                )
+    return {"events": len(next(iter(events.values()))), **deviations}
+
+
+def _deviation(found: NDArray[Any], expected: NDArray[Any]) -> float:
+    """Return the largest difference, relative to the largest value if that is above 1; padding is NaN in both."""
+    difference = np.where(np.isnan(found) & np.isnan(expected), 0.0, found - expected)
+    return float(np.abs(difference).max() / max(np.abs(np.nan_to_num(expected)).max(), 1.0))

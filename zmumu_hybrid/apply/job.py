@@ -19,11 +19,11 @@ from zmumu_hybrid.clusters import ExecutorName, Workers, worker_pool
 from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, ModelError, OutputError
 from zmumu_hybrid.files import atomic_path, make_directory
 from zmumu_hybrid.handles import recreate_root
-from zmumu_hybrid.learn import ranges
 from zmumu_hybrid.pairs import IDENTITY, PairOrder, PairSelection
 from zmumu_hybrid.parts import in_groups, merge_parts
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
 from zmumu_hybrid.sources import open_sources
+from zmumu_hybrid.training import ranges
 from zmumu_hybrid.training_events import TrainingEvents
 
 __all__ = ["COLUMNS", "TREE", "ApplyOptions", "ApplySummary", "apply"]
@@ -220,9 +220,9 @@ def _loaded(model: str | os.PathLike[str]) -> Discriminant:
     """Load a model; refuse one whose scores are not those of muon pairs."""
     discriminant = Discriminant.load(model, out_of_range="ignore")
     card = discriminant.card
-    if card.task != "muon pair" or card.model.classes != 1:
+    if card.task != "muon pair" or card.classes != 1:
         raise ModelError(
-            f"{model}: a model of {card.task} with {card.model.classes} classes: `zmumu apply` scores muon pairs, "
+            f"{model}: a model of {card.task} with {card.classes} classes: `zmumu apply` scores muon pairs, "
             "use zmumu_hybrid.apply.Discriminant"
         )
     return discriminant

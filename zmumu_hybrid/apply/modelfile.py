@@ -1,7 +1,8 @@
 """Model files: ONNX with a model card inside, checked before any of it is used.
 
-A file is parsed as data. It is taken only if its graph has nothing but operators of the ONNX standard that this
-package writes, with all weights inside, so that loading one never executes code and reads no other file.
+A file is parsed as data. It is taken only if its graph has nothing but `OPERATORS` of the ONNX standard, with all
+weights inside, so that loading one never executes code and reads no other file, and if what it computes is of known and
+sane sizes (`zmumu_hybrid.apply.memory`).
 """
 
 from __future__ import annotations
@@ -11,15 +12,52 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zmumu_hybrid.apply.card import ModelCard
-from zmumu_hybrid.apply.graph import OPERATORS, OPSET, inputs_of, outputs_of
-from zmumu_hybrid.errors import MissingDependencyError, MissingInputError, ModelError
-from zmumu_hybrid.files import atomic_path, require_file
+import numpy as np
 
-__all__ = ["CARD_KEY", "ModelFile", "read_model", "require_onnx", "seal", "write_model"]
+from zmumu_hybrid.apply.card import ModelCard
+from zmumu_hybrid.apply.memory import require_memory
+from zmumu_hybrid.errors import MissingInputError, ModelError
+from zmumu_hybrid.extras import require
+from zmumu_hybrid.files import atomic_path, require_file
+from zmumu_hybrid.training.data import Arrays
+
+__all__ = [
+    "CARD_KEY",
+    "OPERATORS",
+    "OPSET",
+    "ModelFile",
+    "check_graph",
+    "read_model",
+    "require_onnx",
+    "seal",
+    "write_model",
+]
 
 CARD_KEY = "zmumu-hybrid"
 """Under which the card stands among the metadata of the ONNX file."""
+
+OPSET = 18
+"""Version of the ONNX operators: ONNX Runtime reads it since 1.14, of February 2023."""
+
+OPERATORS = frozenset(
+    """
+    Abs Acos Acosh Add And Asin Asinh Atan Atanh BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Cos Cosh CumSum Det Div
+    Equal Erf Exp Floor Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Log Max Mean Min Mod Mul Neg Not Or Pow
+    Reciprocal Round Sign Sin Sinh Sqrt Sub Sum Tan Tanh Where Xor
+    ArgMax ArgMin ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    ReduceSumSquare TopK
+    Conv ConvTranspose DFT Einsum Gemm MatMul
+    Celu Clip Elu HardSigmoid HardSwish LeakyRelu LogSoftmax Mish PRelu Relu Selu Sigmoid Softmax Softplus Softsign
+    ThresholdedRelu
+    AveragePool BatchNormalization GRU GlobalAveragePool GlobalMaxPool GroupNormalization InstanceNormalization LSTM
+    LayerNormalization LpNormalization MaxPool RNN
+    Cast CastLike Concat Constant ConstantOfShape DepthToSpace Expand EyeLike Flatten Gather GatherElements GatherND
+    Identity OneHot Pad Range Reshape Resize ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze Tile
+    Transpose Trilu Unsqueeze
+    """.split()  # noqa: SIM905
+)
+"""The operators of the standard that a graph may have: functions of numbers. None has a graph inside, as control flow
+has, draws random numbers, or gives as many as there are of some value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +70,9 @@ class ModelFile:
 
 def require_onnx() -> Any:
     """Return the module `onnx`; `MissingDependencyError` where it is not installed."""
-    try:
-        import onnx
-    except ImportError as error:
-        raise MissingDependencyError("onnx is not installed: pip install 'zmumu-hybrid[apply]'") from error
+    require("onnx")
+    import onnx
+
     return onnx
 
 
@@ -90,18 +127,18 @@ def _check_content(onnx: Any, model: Any, data: bytes, where: str) -> ModelFile:
     properties = {entry.key: entry.value for entry in model.metadata_props}
     if CARD_KEY not in properties:
         raise ModelError(f"{where}: has no model card of zmumu-hybrid: make it with `zmumu export`")
-    _check_graph(onnx, model, where)
+    check_graph(onnx, model, where)
     card = ModelCard.from_json(properties[CARD_KEY], where)
-    _check_names("input", {value.name for value in model.graph.input}, set(inputs_of(card.model)), where)
-    expected = set(outputs_of(card.model, card.members))
-    _check_names("output", {value.name for value in model.graph.output}, expected, where)
+    _check_arrays(onnx, "input", model.graph.input, card.inputs, where)
+    _check_arrays(onnx, "output", model.graph.output, card.outputs, where)
     if card.sealed(_bytes_of(model)) != card:
         raise ModelError(f"{where}: corrupt, its graph or card is not what was written: export the model again")
+    require_memory(onnx, model, card.inputs, card.outputs, where)
     return ModelFile(data, card)
 
 
-def _check_graph(onnx: Any, model: Any, where: str) -> None:
-    """Refuse all but plain operators of the standard, with their weights in the file."""
+def check_graph(onnx: Any, model: Any, where: str) -> None:
+    """Raise `ModelError` for all but plain operators of the standard, with their weights in the file."""
     graph = model.graph
     versions = {entry.domain: entry.version for entry in model.opset_import}
     foreign = [domain for domain in versions if domain not in ("", "ai.onnx")]
@@ -112,24 +149,28 @@ def _check_graph(onnx: Any, model: Any, where: str) -> None:
         raise ModelError(f"{where}: is written in version {versions} of the ONNX operators, not {OPSET}")
     for node in graph.node:
         if node.op_type not in OPERATORS or node.domain not in ("", "ai.onnx"):
-            raise ModelError(f"{where}: has the operator {node.op_type!r}, which models of this package have not")
-        plain = {onnx.AttributeProto.INT, onnx.AttributeProto.FLOAT, onnx.AttributeProto.INTS}
-        if any(attribute.type not in plain for attribute in node.attribute):
-            raise ModelError(f"{where}: the operator {node.op_type!r} has attributes that are not numbers")
-    for tensor in graph.initializer:
+            raise ModelError(f"{where}: has the operator {node.op_type!r}, which a model must not have")
+        kinds = ("INT", "FLOAT", "STRING", "TENSOR", "INTS", "FLOATS", "STRINGS")
+        if any(each.type not in [getattr(onnx.AttributeProto, kind) for kind in kinds] for each in node.attribute):
+            raise ModelError(f"{where}: the operator {node.op_type!r} has attributes that are not numbers or text")
+    for tensor in (*graph.initializer, *(each.t for node in graph.node for each in node.attribute)):
         if tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise ModelError(f"{where}: the weights {tensor.name!r} are in another file: only whole models are read")
     if graph.sparse_initializer:
         raise ModelError(f"{where}: has sparse weights, which models of this package have not")
 
 
-def _check_names(kind: str, found: set[str], expected: set[str], where: str) -> None:
-    missing = sorted(expected - found)
-    if missing:
-        have = ", ".join(sorted(found)) or "none"
-        raise ModelError(f"{where}: its graph has no {kind} {missing[0]!r}; it has: {have}")
-    if found - expected:
-        raise ModelError(f"{where}: its graph has an {kind} {min(found - expected)!r} that its card does not describe")
+def _check_arrays(onnx: Any, kind: str, values: Any, expected: Arrays, where: str) -> None:
+    """Compare names and types of what the graph takes or gives with the card; `require_memory` compares the shapes."""
+    found = {str(value.name): value.type.tensor_type.elem_type for value in values}
+    for name, array in expected.items():
+        if name not in found:
+            have = ", ".join(sorted(found)) or "none"
+            raise ModelError(f"{where}: its graph has no {kind} {name!r}; it has: {have}")
+        if found.pop(name) != onnx.helper.np_dtype_to_tensor_dtype(np.dtype(array["dtype"])):
+            raise ModelError(f"{where}: the {kind} {name!r} of its graph is not of {array['dtype']}, as its card says")
+    if found:
+        raise ModelError(f"{where}: its graph has an {kind} {min(found)!r} that its card does not describe")
 
 
 def write_model(model: ModelFile, path: str | os.PathLike[str]) -> tuple[Path, Path]:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zmumu_hybrid.apply.graph import inputs_of, outputs_of
 from zmumu_hybrid.apply.modelfile import ModelFile
-from zmumu_hybrid.errors import InputError, MissingDependencyError, ModelError
-from zmumu_hybrid.learn.configuration import ModelConfig
+from zmumu_hybrid.errors import InputError, ModelError
+from zmumu_hybrid.extras import require
+from zmumu_hybrid.training.data import Arrays
 
 __all__ = ["CHUNK", "checked", "run_chunks", "run_session"]
 
-Arrays = dict[str, NDArray[Any]]
+Events = dict[str, NDArray[Any]]
 
 CHUNK = 2048
 """Events that go through a model at once: their activations stay in a core's cache."""
@@ -25,10 +25,9 @@ CHUNK = 2048
 @lru_cache(maxsize=8)
 def _session(data: bytes, threads: int) -> Any:
     """Return this process's ONNX Runtime session of a model that was checked before."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingDependencyError("onnxruntime is not installed: pip install 'zmumu-hybrid[apply]'") from error
+    require("onnxruntime")
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -39,47 +38,52 @@ def _session(data: bytes, threads: int) -> Any:
         raise ModelError(f"ONNX Runtime refuses the model: {' '.join(str(error).split())}") from error
 
 
-def run_session(data: bytes, inputs: Mapping[str, NDArray[Any]], threads: int = 1) -> Arrays:
-    """Return the outputs of a model for N events at once, by name."""
+def run_session(data: bytes, inputs: Mapping[str, NDArray[Any]], names: Sequence[str], threads: int = 1) -> Events:
+    """Return outputs of a model for N events at once, by name."""
     session = _session(data, threads)
-    names = [output.name for output in session.get_outputs()]
-    known = {value.name for value in session.get_inputs()}
-    found = session.run(names, {name: values for name, values in inputs.items() if name in known})
+    try:
+        found = session.run(list(names), dict(inputs))
+    except Exception as error:  # likewise
+        raise ModelError(f"ONNX Runtime cannot execute the model: {' '.join(str(error).split())}") from error
     return dict(zip(names, found, strict=True))
 
 
-def run_chunks(model: ModelFile, inputs: Arrays, threads: int) -> Arrays:
-    """Return the outputs of a model for inputs as from `checked`, by name."""
-    count = len(inputs["p4"])
-    shapes = outputs_of(model.card.model, model.card.members)
-    found: Arrays = {name: np.empty((count, *shape), np.float32) for name, shape in shapes.items()}
+def run_chunks(model: ModelFile, inputs: Events, names: Sequence[str], threads: int) -> Events:
+    """Return outputs of a model for inputs as from `checked`, by name."""
+    count, arrays = len(next(iter(inputs.values()))), model.card.outputs
+    found = {name: np.empty((count, *arrays[name]["shape"]), arrays[name]["dtype"]) for name in names}
     step = CHUNK * threads
     for start in range(0, count, step):
         chosen = slice(start, start + step)
         chunk = {name: values[chosen] for name, values in inputs.items()}
-        for name, values in run_session(model.data, chunk, threads).items():
+        for name, values in run_session(model.data, chunk, names, threads).items():
             found[name][chosen] = values
     return found
 
 
-def checked(config: ModelConfig, given: Mapping[str, NDArray[Any]]) -> Arrays:
-    """Return the inputs of a model in its types, after checking them."""
-    expected = inputs_of(config)
+def checked(expected: Arrays, given: Mapping[str, NDArray[Any]]) -> Events:
+    """Return the inputs of a model in its types, after checking that they are what it takes, and finite."""
     for name in given:
         if name not in expected:
             raise InputError(f"the model takes no {name}; it takes: {', '.join(expected)}")
-    inputs = {}
-    for name, (kind, shape) in expected.items():
+    inputs: Events = {}
+    for name, array in expected.items():
         if name not in given:
-            raise InputError(f"the model needs {name} of shape {('N', *shape)}; given are: {', '.join(given)}")
-        values = np.ascontiguousarray(given[name], kind)
-        if values.shape != (len(given["p4"]), *shape):
-            raise InputError(f"{name} must have the shape {('N', *shape)}, not {values.shape}")
+            raise InputError(f"the model needs {name} of shape {('N', *array['shape'])}; given are: {', '.join(given)}")
+        values, kind = np.asarray(given[name]), np.dtype(array["dtype"])
+        if not (kind.kind == "b" or np.can_cast(values.dtype, kind, "same_kind")):
+            raise InputError(f"{name} must be of the type {kind}, not {values.dtype}")
+        values = np.ascontiguousarray(values, kind)
+        events = len(next(iter(inputs.values()), values)) if values.ndim else 0
+        if values.shape != (events, *array["shape"]):
+            raise InputError(f"{name} must have the shape {('N', *array['shape'])}, not {values.shape}")
         inputs[name] = values
-    p4 = inputs["p4"]
-    if not np.isfinite(p4).all():
-        finite = np.isfinite(p4).all(-1) | (~inputs["mask"] if "mask" in inputs else False)
+    mask = inputs.get("mask")
+    for name, values in inputs.items():
+        finite = np.isfinite(values)
+        if mask is not None and values.shape[:2] == mask.shape:
+            finite |= ~mask.astype(bool).reshape(*mask.shape, *[1] * (values.ndim - mask.ndim))
         if not finite.all():
-            row, particle = np.argwhere(~finite)[0]
-            raise InputError(f"p4 of row {row}, particle {particle} is not finite: {p4[row, particle].tolist()}")
+            row, *place = np.argwhere(~finite)[0].tolist()
+            raise InputError(f"{name} of row {row} is not finite: {values[(row, *place)]} at {place}")
     return inputs

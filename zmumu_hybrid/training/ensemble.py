@@ -238,8 +238,8 @@ def load_ensemble(run: str | os.PathLike[str], network: Callable[[], nn.Module] 
         raise ModelError(f"{path}: not a description of an ensemble: {error}") from error
     if network is None:
         raise ModelError(
-            f"{run}: holds networks of the class {described['network']['class']}: give load_ensemble the function that "
-            "makes one, as a run is never executed"
+            f"{run}: holds networks of the class {described['network']['class']}: give the function that makes one, as "
+            "network=... in Python: a run holds numbers, nothing in it is executed"
         )
     path = run / "members.safetensors"
     tensors, known = load_tensors(path, expected, {"stopped": (None, [int])})

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from zmumu_hybrid.errors import InputError, ModelError
 from zmumu_hybrid.nets.dimuon import kinematics_of
 
-__all__ = ["CHUNK", "Inputs", "forward", "logits_of", "named_inputs", "observables", "prepare", "read"]
+__all__ = ["CHUNK", "Inputs", "forward", "logits_of", "named_inputs", "observables", "observe", "prepare", "read"]
 
 Inputs = dict[str, Tensor]
 
@@ -60,6 +60,13 @@ def observables(module: nn.Module, inputs: Inputs) -> Inputs:
     p4 = inputs.get("p4")
     known = p4 is not None and p4.ndim == 3 and p4.shape[-1] == 4
     return kinematics_of(p4, inputs.get("mask")) if known else {}  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def observe(module: nn.Module, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Return the same of arrays."""
+    given = {name: torch.as_tensor(values) for name, values in named_inputs(module, inputs).items()}
+    return {name: values.numpy() for name, values in observables(module, given).items()}
 
 
 @torch.no_grad()

@@ -29,29 +29,29 @@ class Particles:
         E, px, py, pz in GeV, zero for padding.
     mask : numpy.ndarray of bool, shape (N, n)
         Which particles are there.
-    labels : numpy.ndarray of float64, shape (N, n, L)
-        Numbers that come with each particle, zero for padding.
+    scalars : numpy.ndarray of float64, shape (N, n, L)
+        Particle scalars, the numbers that come with each particle, zero for padding.
     counts : numpy.ndarray of int, shape (N,)
         How many particles each event has, those beyond n included.
     """
 
     p4: NDArray[np.float64]
     mask: NDArray[np.bool_]
-    labels: NDArray[np.float64]
+    scalars: NDArray[np.float64]
     counts: NDArray[np.int64]
 
 
-def pad(particles: ak.Array, count: int, labels: Sequence[str] = ()) -> Particles:
+def pad(particles: ak.Array, count: int, scalars: Sequence[str] = ()) -> Particles:
     """Return the first `count` particles of each event as arrays.
 
     Parameters
     ----------
     particles : awkward.Array, type N * var * record
-        With pt, eta, phi and mass (GeV), as fields or from vector's behaviours, and the fields named by `labels`.
+        With pt, eta, phi and mass (GeV), as fields or from vector's behaviours, and the fields named by `scalars`.
         Masked and indexed arrays are fine: a missing (None) event has no particles, a missing particle is not there.
     count : int
         n, the length that events are padded or cut to.
-    labels : sequence of str
+    scalars : sequence of str
         Fields that go with each particle.
 
     Raises
@@ -59,7 +59,7 @@ def pad(particles: ak.Array, count: int, labels: Sequence[str] = ()) -> Particle
     InputError
         If a field is missing, is not one number per particle, or is not finite; the message names entry and field.
     """
-    columns = {name: jagged(particles, name) for name in (*MOMENTUM, *labels)}
+    columns = {name: jagged(particles, name) for name in (*MOMENTUM, *scalars)}
     counts = ak.to_numpy(ak.num(columns["pt"], axis=1)).astype(np.int64)
     mask = np.arange(count) < counts[:, None]
     taken = {}
@@ -74,7 +74,7 @@ def pad(particles: ak.Array, count: int, labels: Sequence[str] = ()) -> Particle
     px, py, pz = kinematics.cartesian(taken["pt"], taken["eta"], taken["phi"])
     energy = kinematics.energy(px, py, pz, np.maximum(taken["mass"], 0.0))
     p4 = np.stack([energy, px, py, pz], -1)
-    extra = np.stack([taken[name] for name in labels], -1) if labels else np.zeros((*mask.shape, 0))
+    extra = np.stack([taken[name] for name in scalars], -1) if scalars else np.zeros((*mask.shape, 0))
     return Particles(p4, mask, extra, counts)
 
 

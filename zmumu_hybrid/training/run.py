@@ -33,7 +33,7 @@ from zmumu_hybrid.training.config import TrainingConfig
 from zmumu_hybrid.training.data import TrainingTable, describe_inputs, load, table_path
 from zmumu_hybrid.training.display import live_members
 from zmumu_hybrid.training.ensemble import Ensemble, describe_network, load_ensemble, name_of, stack_states
-from zmumu_hybrid.training.inference import Inputs, named_inputs, observables, prepare
+from zmumu_hybrid.training.inference import Inputs, named_inputs, observe, prepare
 from zmumu_hybrid.training.measures import METRICS, read_metrics
 from zmumu_hybrid.training.resmearing import FreshSmearing
 from zmumu_hybrid.training.tensorboard import event_log, write_events
@@ -177,7 +177,7 @@ def train(
     random = check_module(first, inputs, table, training.batch_size)
     make_directory(run)
     write_config(run, {**config, "inputs": describe_inputs(named_inputs(first, table.inputs))})
-    write_json(run / "ranges.json", ranges.describe(_observables(first, table)))
+    write_json(run / "ranges.json", ranges.describe(observe(first, table.inputs)))
     if not isinstance(data, TrainingTable):
         TrainingEvents.of_sample(data).write(run)
     members = [
@@ -251,13 +251,6 @@ def _standardised(make: Callable[[], nn.Module], training: TrainingConfig, input
         if hasattr(module, "standardise"):
             module.standardise(inputs)
     return modules
-
-
-def _observables(module: nn.Module, table: TrainingTable) -> dict[str, Any]:
-    """Return the quantities of events whose range is kept."""
-    given = {name: torch.as_tensor(values) for name, values in named_inputs(module, table.inputs).items()}
-    with torch.no_grad():
-        return {name: values.numpy() for name, values in observables(module, given).items()}
 
 
 def _events(
