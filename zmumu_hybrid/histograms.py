@@ -180,11 +180,19 @@ def write_json(histograms: Histograms, path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
+    InputError
+        If a sum of weights, or of their squares, is too large for a number.
     OutputError
         If the file cannot be written.
     """
     import uhi.io.json
 
+    for name, histogram in histograms.items():
+        contents: Any = histogram.view(flow=True)
+        if not all(np.isfinite(contents[part]).all() for part in ("value", "variance")):
+            raise InputError(
+                f"{name}: the weights in a bin, or their squares, sum to no finite number: scale them down"
+            )
     text = json.dumps(histograms, default=uhi.io.json.default)
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

@@ -25,7 +25,7 @@ from zmumu_hybrid.provenance import git_revision, versions
 from zmumu_hybrid.reweighting import Binning, Reweighting, ReweightingConfig
 from zmumu_hybrid.rows import ROW_STEPS
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
-from zmumu_hybrid.sources import Source, open_sources
+from zmumu_hybrid.sources import Source, named_files, open_sources
 from zmumu_hybrid.splitting import SplitConfig
 from zmumu_hybrid.staging import staging_directory
 
@@ -220,7 +220,8 @@ def process(
         _require_pairs(sources, result["cutflow"])
         parts = checked_parts(staging, result)
         with _timed(seconds, "reweighting"):
-            reweighting = known or fit_parts(parts, options.reweighting_config)
+            files = {name: named_files(sources, name) for name in inputs}
+            reweighting = known or fit_parts(parts, options.reweighting_config, files)
             if reweighting is not None:
                 reweighting.write(staging / "reweighting.json")
         with _timed(seconds, "merging"):
@@ -272,10 +273,9 @@ def _require_pairs(sources: Sequence[Source], cutflow: Mapping[str, Mapping[str,
     """Raise `InputError` for a data set in which no event has a muon pair."""
     for dataset, steps in cutflow.items():
         if steps["pairs"] == 0:
-            files = ", ".join(str(source.path) for source in sources if source.dataset == dataset)
             counted = _rows(sources, dataset) | dict(steps)
             counts = ", ".join(f"{step} {number}" for step, number in counted.items() if step != "pairs")
-            raise InputError(f"{files}: no event has a muon pair ({dataset}: {counts})")
+            raise InputError(f"{named_files(sources, dataset)}: no event has a muon pair ({dataset}: {counts})")
 
 
 def _summary(

@@ -190,7 +190,7 @@ def apply(
     noted = discriminant.card.data.get("training_events")
     known = None if noted is None else TrainingEvents.of_model(model, noted)
     sources = open_sources(
-        {options.dataset: inputs}, options.cache, branches=options.declared, show_progress=show_progress
+        {options.dataset: inputs}, options.cache, branches=options.declared, weights=False, show_progress=show_progress
     )
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=make_directory(target.parent)) as folder:
         parts = Path(folder).resolve()
