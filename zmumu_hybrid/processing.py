@@ -28,6 +28,7 @@ from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
 from zmumu_hybrid.sources import Source, named_files, open_sources
 from zmumu_hybrid.splitting import SplitConfig
 from zmumu_hybrid.staging import staging_directory
+from zmumu_hybrid.values import MAX_EVENTS, require_count
 
 __all__ = ["OUTPUTS", "ProcessOptions", "ProcessSummary", "process"]
 
@@ -92,8 +93,7 @@ class ProcessOptions:
     jobqueue: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.chunksize < 1:
-            raise ConfigurationError(f"the chunk size must be at least 1 event, not {self.chunksize}")
+        require_count("chunksize", self.chunksize, 1, MAX_EVENTS)
         if self.muons not in get_args(MuonsFrom):
             raise ConfigurationError(f"muons {self.muons!r}: use one of {', '.join(get_args(MuonsFrom))}")
         if self.branches is not None and self.muons != "Muon":

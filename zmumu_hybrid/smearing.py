@@ -24,6 +24,7 @@ from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.flatpairs import IDENTITY, FlatPairs, Muon
 from zmumu_hybrid.kinematics import Floats, energy
 from zmumu_hybrid.normals import quantiles
+from zmumu_hybrid.values import require_number, require_seed
 
 __all__ = [
     "DrawSource",
@@ -64,7 +65,7 @@ class SmearingConfig:
     Raises
     ------
     ConfigurationError
-        If an option is unknown or `width` is negative or not finite.
+        If an option is unknown, `width` is negative or not finite, or `seed` not from 0 to 2^63 - 1.
     """
 
     mode: SmearingMode = "independent"
@@ -81,8 +82,8 @@ class SmearingConfig:
         ):
             if value not in get_args(options):
                 raise ConfigurationError(f"{name} {value!r}: use one of {', '.join(get_args(options))}")
-        if not (np.isfinite(self.width) and self.width >= 0):
-            raise ConfigurationError(f"smearing width {self.width}: must be a finite number, 0 or more")
+        require_number("width of the smearing", self.width, 0, 1e6)
+        require_seed(self.seed)
 
 
 def smear(pairs: ak.Array, config: SmearingConfig, dataset: str) -> ak.Array:

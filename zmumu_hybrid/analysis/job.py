@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zmumu_hybrid import histograms
-from zmumu_hybrid.analysis.fit import fit_signal_strength, require_pyhf
+from zmumu_hybrid.analysis.fit import fit_signal_strength
 from zmumu_hybrid.analysis.observables import DiscriminantScore, Observable, OptimalScore, of_mass, of_score
 from zmumu_hybrid.analysis.options import AnalysisOptions
 from zmumu_hybrid.analysis.results import Result, measure
@@ -20,6 +20,7 @@ from zmumu_hybrid.analysis.training_sample import read_training_sample, require_
 from zmumu_hybrid.analysis.workspace import SAMPLES, Templates, make_workspace
 from zmumu_hybrid.clusters import worker_pool
 from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import write_json
 from zmumu_hybrid.progress import progress
 from zmumu_hybrid.provenance import git_revision, versions
@@ -120,7 +121,7 @@ def analyse(
     if options.unblind and not (measures and "data" in inputs):
         raise ConfigurationError("--unblind: a fit of data needs --signal, --background and --data")
     if measures:
-        require_pyhf()
+        require("pyhf", "iminuit")
     cuts = Cuts(options.pt, options.eta, options.mass)
     observables, tables, used = _networks(models or {}, options.bins)
     simulated = any(sample in inputs for sample in SAMPLES)

@@ -16,6 +16,7 @@ from zmumu_hybrid.kinematics import Floats
 from zmumu_hybrid.pairs import IDENTITY
 from zmumu_hybrid.reweighting import Reweighting
 from zmumu_hybrid.smearing import SmearingConfig, draws, smear_components
+from zmumu_hybrid.values import require_form
 
 __all__ = ["Sample", "read_sample", "read_settings", "resmear"]
 
@@ -121,9 +122,10 @@ def read_settings(data: str | os.PathLike[str], sample: Sample) -> tuple[Smearin
     path = Path(data) / "process.json"
     content = read_json(path)
     try:
-        options = content["options"]
-        smearing = SmearingConfig(options["smearing"], options["hold"], float(options["width"]), int(options["seed"]))
-    except (KeyError, TypeError, ValueError, ConfigurationError) as error:
+        form = {"smearing": str, "hold": str, "width": float, "seed": int}
+        options = require_form(content, {"options": form}, "its content")["options"]
+        smearing = SmearingConfig(options["smearing"], options["hold"], options["width"], options["seed"])
+    except (InputError, ConfigurationError) as error:
         raise InputError(
             f"{path}: does not say how the muons were smeared ({error}): run `zmumu process` again"
         ) from error

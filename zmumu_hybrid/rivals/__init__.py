@@ -3,6 +3,6 @@
 `zmumu reproduce --rivals` runs them; they need `pip install 'zmumu-hybrid[rivals]'`.
 """
 
-from zmumu_hybrid.rivals.contest import RIVALS, Rules, contest, require_packages
+from zmumu_hybrid.rivals.contest import RIVALS, Rules, compete, gather, require_packages
 
-__all__ = ["RIVALS", "Rules", "contest", "require_packages"]
+__all__ = ["RIVALS", "Rules", "compete", "gather", "require_packages"]

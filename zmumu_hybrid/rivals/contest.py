@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,16 +13,17 @@ import torch
 from torch import Tensor, nn
 
 from zmumu_hybrid import keys
-from zmumu_hybrid.errors import ConfigurationError, MissingDependencyError, ModelError
-from zmumu_hybrid.files import make_directory, read_json, write_json
+from zmumu_hybrid.errors import ConfigurationError, ModelError
+from zmumu_hybrid.extras import require
 from zmumu_hybrid.kinematics import Floats
 from zmumu_hybrid.learn.measures import measure
 from zmumu_hybrid.learn.tensors import TrainingTable, load
 from zmumu_hybrid.progress import progress
 from zmumu_hybrid.rivals.networks import NETWORKS
 from zmumu_hybrid.rivals.trees import Trees
+from zmumu_hybrid.values import require_count, require_seed
 
-__all__ = ["RIVALS", "Rules", "Scorer", "contest", "require_packages", "train_network"]
+__all__ = ["RIVALS", "Rules", "Scorer", "compete", "gather", "require_packages", "train_network"]
 
 RIVALS = {
     "lgatr": "L-GATr with reference multivectors",
@@ -32,8 +32,6 @@ RIVALS = {
     "trees": "Gradient-boosted trees",
 }
 """What is compared, by name."""
-
-PACKAGES = {"lgatr": "lgatr", "pelican": "pelican-lite", "sklearn": "scikit-learn"}
 
 PULL = 1.0
 """Weight decay of the general pathway of the residual pathway prior; all else has the paper's 0.1."""
@@ -74,8 +72,8 @@ class Rules:
     def __post_init__(self) -> None:
         """Refuse numbers that make no contest."""
         for name in ("epochs", "rounds", "members", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} of the rivals must be at least 1, not {getattr(self, name)}")
+            require_count(f"{name} of the rivals", getattr(self, name), 1, 10**6)
+        require_seed(self.seed, "seed of the rivals")
 
 
 class Scorer(Protocol):
@@ -108,16 +106,8 @@ class Trained:
 
 
 def require_packages() -> None:
-    """Refuse a contest whose packages are not installed.
-
-    Raises
-    ------
-    MissingDependencyError
-        Naming all of them.
-    """
-    missing = [name for module, name in PACKAGES.items() if importlib.util.find_spec(module) is None]
-    if missing:
-        raise MissingDependencyError(f"the rivals need {', '.join(missing)}: pip install 'zmumu-hybrid[rivals]'")
+    """Raise `MissingDependencyError`, naming all packages of the rivals that are not installed."""
+    require("lgatr", "pelican", "sklearn")
 
 
 def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
@@ -181,16 +171,10 @@ def timed(scorer: Scorer, p4: Floats) -> float:
     return len(p4) / min(seconds)
 
 
-def contest(
-    name: str,
-    data: Path,
-    evaluation: Path,
-    folder: Path,
-    rules: Rules | None = None,
-    *,
-    show_progress: bool = False,
+def compete(
+    name: str, data: Path, evaluation: Path, member: int, rules: Rules | None = None, *, show_progress: bool = False
 ) -> dict[str, Any]:
-    """Train the members of one rival and measure them; a member that was measured before is read.
+    """Train one member of a rival and measure it.
 
     Parameters
     ----------
@@ -200,8 +184,8 @@ def contest(
         Directory of `zmumu process`: its training events are learned from, its held-out events scored.
     evaluation : Path
         Another one, all of whose events are scored.
-    folder : Path
-        Gets a file for each member, so that a contest that was interrupted goes on after its last whole member.
+    member : int
+        Which one, from 0 on.
     rules : Rules, optional
         What is the same for all rivals.
     show_progress : bool
@@ -210,8 +194,8 @@ def contest(
     Returns
     -------
     dict
-        "auc" and "held_out" by member, with the statistical "..._uncertainty" of one; "parameters";
-        "seconds" of training a member, "events_per_second" scored; "rules".
+        "auc" and "held_out", with the statistical "..._uncertainty"; "parameters"; "seconds" of the training,
+        "events_per_second" scored.
 
     Raises
     ------
@@ -224,47 +208,39 @@ def contest(
     if name not in RIVALS:
         raise ConfigurationError(f"no rival {name!r}: there are {', '.join(RIVALS)}")
     require_packages()
-    make_directory(folder)
     training = load(data, fraction=rules.fraction, seed=rules.seed, batch_size=rules.batch_size)
     held_out, independent = load(data, part="test"), load(evaluation, part="all")
-    rows = []
-    with progress(f"training {name}", rules.members * rules.epochs, unit="epochs", enabled=show_progress) as advance:
-        for member in range(rules.members):
-            path = folder / f"{name}-{member}.json"
-            settings = {**asdict(rules), "members": None}
-            known = read_json(path) if path.exists() else {}
-            if known.get("rules") != settings:
-                begin = time.perf_counter()
-                scorer: Scorer
-                if name == "trees":
-                    scorer = Trees(rules.rounds, keys.seed_from(rules.seed, "rival", name, member) % 2**32)
-                    scorer.fit(training)
-                    advance(rules.epochs)
-                else:
-                    scorer = train_network(name, training, rules, member, advance)
-                seconds = time.perf_counter() - begin
-                there, here = (measure(scorer.logits(part.p4), part) for part in (independent, held_out))
-                known = {
-                    "rules": settings,
-                    "auc": there["auc"],
-                    "auc_uncertainty": there["auc_uncertainty"],
-                    "held_out": here["auc"],
-                    "held_out_uncertainty": here["auc_uncertainty"],
-                    "parameters": scorer.parameters,
-                    "seconds": round(seconds, 2),
-                    "events_per_second": round(timed(scorer, held_out.p4)),
-                }
-                write_json(path, known)
-            else:
-                advance(rules.epochs)
-            rows.append(known)
+    begin = time.perf_counter()
+    scorer: Scorer
+    with progress(f"training {name}, member {member}", rules.epochs, unit="epochs", enabled=show_progress) as advance:
+        if name == "trees":
+            scorer = Trees(rules.rounds, keys.seed_from(rules.seed, "rival", name, member) % 2**32)
+            scorer.fit(training)
+            advance(rules.epochs)
+        else:
+            scorer = train_network(name, training, rules, member, advance)
+    seconds = time.perf_counter() - begin
+    there, here = (measure(scorer.logits(part.p4), part) for part in (independent, held_out))
     return {
-        "auc": [row["auc"] for row in rows],
-        "held_out": [row["held_out"] for row in rows],
-        **{
-            key: float(np.mean([row[key] for row in rows]))
-            for key in ("auc_uncertainty", "held_out_uncertainty", "seconds", "events_per_second")
-        },
+        "auc": there["auc"],
+        "auc_uncertainty": there["auc_uncertainty"],
+        "held_out": here["auc"],
+        "held_out_uncertainty": here["auc_uncertainty"],
+        "parameters": scorer.parameters,
+        "seconds": round(seconds, 2),
+        "events_per_second": round(timed(scorer, held_out.p4)),
+    }
+
+
+def gather(rows: Sequence[Mapping[str, Any]], rules: Rules) -> dict[str, Any]:
+    """Return what the members of a rival have reached, each as from `compete`.
+
+    "auc" and "held_out" are lists by member, the other numbers means; "parameters" are those of one, "rules" are added.
+    """
+    means = ("auc_uncertainty", "held_out_uncertainty", "seconds", "events_per_second")
+    return {
+        **{key: [row[key] for row in rows] for key in ("auc", "held_out")},
+        **{key: float(np.mean([row[key] for row in rows])) for key in means},
         "parameters": rows[0]["parameters"],
         "rules": asdict(rules),
     }

@@ -76,7 +76,7 @@ def hold(study: Study, journal: Journal) -> dict[str, Any]:
     LeakError
         If a rival does better than is possible.
     """
-    from zmumu_hybrid.rivals import RIVALS, contest, require_packages
+    from zmumu_hybrid.rivals import RIVALS, compete, gather, require_packages
 
     require_packages()
     root, scale = study.root, study.scale
@@ -84,22 +84,19 @@ def hold(study: Study, journal: Journal) -> dict[str, Any]:
     needs = ["process-study", "process-evaluation", "limit"]
     runs: dict[str, Any] = {}
     for name in RIVALS:
-        action = partial(
-            contest,
-            name,
-            root / "study",
-            root / "evaluation",
-            root / "rivals",
-            rules,
-            show_progress=study.show_progress,
-        )
-        runs[name] = journal.do(
-            f"rival-{name}",
-            action,
-            settings=asdict(rules),
-            outputs=[f"rivals/{name}-{member}.json" for member in range(rules.members)],
-            needs=needs,
-        )
+        rows = []
+        for member in range(rules.members):
+            action = partial(compete, name, root / "study", root / "evaluation", member, rules)
+            rows.append(
+                journal.do(
+                    f"rival-{name}-{member}",
+                    partial(action, show_progress=study.show_progress),
+                    settings={**asdict(rules), "members": None},
+                    outputs=[],
+                    needs=needs,
+                )
+            )
+        runs[name] = gather(rows, rules)
         refuse_leaks({name: runs[name]}, limit)
 
     def finish() -> dict[str, Any]:
@@ -110,22 +107,22 @@ def hold(study: Study, journal: Journal) -> dict[str, Any]:
             seconds = journal.records[f"train-{training.name}"].seconds
             found = {**scored, **own(root / "runs" / training.name, root / "study", seconds)}
             table[f"paper {model}"] = row(f"The paper's {model}", found, limit)
-            folder = root / "approaches" / TUNED.format(model=model)
-            if (folder / "headroom.json").exists():
-                found = read_json(folder / "headroom.json")
-                found |= own(folder, root / "study", found["seconds"])
+            name = TUNED.format(model=model)
+            if f"approach-{name}" in journal.records:
+                found = journal.records[f"approach-{name}"].result
+                found = {**found, **own(root / "approaches" / name, root / "study", found["seconds"])}
                 table[f"tuned {model}"] = row(f"The tuned {model}", found, limit)
         result = {"rules": asdict(rules), "table": table}
         write_json(root / "rivals.json", {**result, "runs": runs})
         return result
 
-    others = [name for name in journal.records if name.startswith(("approach-", "score-"))]
+    others = [name for name in journal.records if name.startswith(("approach-", "score-", "rival-"))]
     return journal.do(
         "rivals",
         finish,
         settings=asdict(rules),
         outputs=["rivals.json"],
-        needs=[*needs, *(f"rival-{name}" for name in RIVALS), *others],
+        needs=[*needs, *others],
     )
 
 
