@@ -7,9 +7,12 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from zmumu_hybrid.errors import ConfigurationError, ModelError
+from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
+from zmumu_hybrid.files import parse_json
 from zmumu_hybrid.learn.configuration import ModelConfig, from_dict
 from zmumu_hybrid.learn.presets import PRESETS
+from zmumu_hybrid.learn.ranges import require_limits
+from zmumu_hybrid.values import require_count, require_form
 
 __all__ = ["FORMAT", "VERSION", "ModelCard", "Task", "preset_of"]
 
@@ -17,6 +20,15 @@ FORMAT = "zmumu-hybrid model"
 VERSION = 1
 
 Task = Literal["muon pair", "particles"]
+
+_FORM = {
+    **dict.fromkeys(("model", "training", "data", "metrics", "limits", "check"), dict),
+    "members": int,
+    "labels": [str],
+    "versions": {...: str},
+    **dict.fromkeys(("task", "sha256"), str),
+    **dict.fromkeys(("preset", "git_revision"), (str, None)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +99,22 @@ class ModelCard:
             If it is not one, or of another version; the message names `where`.
         """
         try:
-            known = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ModelError(f"{where}: its model card is not valid JSON: {error}") from error
+            known = parse_json(text, f"{where}: its model card")
+        except InputError as error:
+            raise ModelError(str(error)) from error
         if not isinstance(known, dict) or known.pop("format", None) != FORMAT:
             raise ModelError(f"{where}: its model card does not say {FORMAT!r}")
         version = known.pop("version", None)
         if version != VERSION:
             raise ModelError(f"{where}: version {version!r} of the model format cannot be read, only {VERSION}")
         try:
+            require_form(known, _FORM, "its content")
+            require_count("members", known["members"], 1, 10_000)
+            require_limits(known["limits"], "limits")
             known["model"] = from_dict(ModelConfig, known["model"], where)
             known["labels"] = tuple(known["labels"])
             card = cls(**known)
-        except (ConfigurationError, KeyError, TypeError) as error:
+        except (ConfigurationError, InputError, TypeError) as error:
             raise ModelError(f"{where}: its model card cannot be used: {error}") from error
         if card.task not in get_args(Task):
             raise ModelError(f"{where}: the task {card.task!r} of its model card is not {' or '.join(get_args(Task))}")

@@ -1,7 +1,8 @@
 """Model files: ONNX with a model card inside, checked before any of it is used.
 
 A file is parsed as data. It is taken only if its graph has nothing but operators of the ONNX standard that this
-package writes, with all weights inside, so that loading one never executes code and reads no other file.
+package writes, with all weights inside, so that loading one never executes code and reads no other file, and if what it
+computes is of known and sane sizes (`zmumu_hybrid.apply.memory`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Any
 
 from zmumu_hybrid.apply.card import ModelCard
 from zmumu_hybrid.apply.graph import OPERATORS, OPSET, inputs_of, outputs_of
-from zmumu_hybrid.errors import MissingDependencyError, MissingInputError, ModelError
+from zmumu_hybrid.apply.memory import require_memory
+from zmumu_hybrid.errors import MissingInputError, ModelError
+from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import atomic_path, require_file
 
 __all__ = ["CARD_KEY", "ModelFile", "read_model", "require_onnx", "seal", "write_model"]
@@ -32,10 +35,9 @@ class ModelFile:
 
 def require_onnx() -> Any:
     """Return the module `onnx`; `MissingDependencyError` where it is not installed."""
-    try:
-        import onnx
-    except ImportError as error:
-        raise MissingDependencyError("onnx is not installed: pip install 'zmumu-hybrid[apply]'") from error
+    require("onnx")
+    import onnx
+
     return onnx
 
 
@@ -92,11 +94,12 @@ def _check_content(onnx: Any, model: Any, data: bytes, where: str) -> ModelFile:
         raise ModelError(f"{where}: has no model card of zmumu-hybrid: make it with `zmumu export`")
     _check_graph(onnx, model, where)
     card = ModelCard.from_json(properties[CARD_KEY], where)
-    _check_names("input", {value.name for value in model.graph.input}, set(inputs_of(card.model)), where)
+    _check_names("input", {str(value.name) for value in model.graph.input}, set(inputs_of(card.model)), where)
     expected = set(outputs_of(card.model, card.members))
-    _check_names("output", {value.name for value in model.graph.output}, expected, where)
+    _check_names("output", {str(value.name) for value in model.graph.output}, expected, where)
     if card.sealed(_bytes_of(model)) != card:
         raise ModelError(f"{where}: corrupt, its graph or card is not what was written: export the model again")
+    require_memory(onnx, model, inputs_of(card.model), outputs_of(card.model, card.members), where)
     return ModelFile(data, card)
 
 

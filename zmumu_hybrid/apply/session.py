@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from zmumu_hybrid.apply.graph import inputs_of, outputs_of
 from zmumu_hybrid.apply.modelfile import ModelFile
-from zmumu_hybrid.errors import InputError, MissingDependencyError, ModelError
+from zmumu_hybrid.errors import InputError, ModelError
+from zmumu_hybrid.extras import require
 from zmumu_hybrid.learn.configuration import ModelConfig
 
 __all__ = ["CHUNK", "checked", "run_chunks", "run_session"]
@@ -25,10 +26,9 @@ CHUNK = 2048
 @lru_cache(maxsize=8)
 def _session(data: bytes, threads: int) -> Any:
     """Return this process's ONNX Runtime session of a model that was checked before."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingDependencyError("onnxruntime is not installed: pip install 'zmumu-hybrid[apply]'") from error
+    require("onnxruntime")
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -44,7 +44,10 @@ def run_session(data: bytes, inputs: Mapping[str, NDArray[Any]], threads: int = 
     session = _session(data, threads)
     names = [output.name for output in session.get_outputs()]
     known = {value.name for value in session.get_inputs()}
-    found = session.run(names, {name: values for name, values in inputs.items() if name in known})
+    try:
+        found = session.run(names, {name: values for name, values in inputs.items() if name in known})
+    except Exception as error:  # likewise
+        raise ModelError(f"ONNX Runtime cannot execute the model: {' '.join(str(error).split())}") from error
     return dict(zip(names, found, strict=True))
 
 
