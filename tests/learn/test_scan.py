@@ -236,11 +236,11 @@ def diverge(trial: Any) -> Outcome:
 @pytest.mark.parametrize(
     ("changes", "trials", "message"),
     [
-        ({"trial_members": 0}, 1, "trial_members must be at least 1"),
-        ({"trial_epochs": 0}, 1, "trial_epochs must be at least 1"),
-        ({"generation": 0}, 1, "generation must be at least 1"),
-        ({"validation": 1.0}, 1, "validation must lie between 0 and 1"),
-        ({}, 0, "trials must be at least 1"),
+        ({"trial_members": 0}, 1, "trial_members must be an integer of at least 1"),
+        ({"trial_epochs": 0}, 1, "trial_epochs must be an integer of at least 1"),
+        ({"generation": 0}, 1, "generation must be an integer of at least 1"),
+        ({"validation": 1.0}, 1, "validation must be a finite number"),
+        ({}, 0, "trials must be an integer of at least 1"),
     ],
 )
 def test_numbers_that_make_no_scan(
@@ -287,7 +287,7 @@ def test_a_number_that_is_there_twice_counts_once(tmp_path: Path) -> None:
 
 
 def test_without_optuna(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    monkeypatch.setattr("zmumu_hybrid.extras.find_spec", lambda _name: None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'zmumu-hybrid\[scan\]'"):
         scan(QUICK, table, tmp_path / "scan", 1)
 

@@ -233,7 +233,7 @@ def test_fresh_smearing_says_what_it_needs(sample: Path, tmp_path: Path) -> None
     ("options", "message"),
     [
         ({"schedule": "cosine"}, "schedule must be one of constant, one-cycle"),
-        ({"averaging": 1.0}, "averaging must lie in 0 <= averaging < 1"),
+        ({"averaging": 1.0}, "averaging must be a finite number"),
         ({"doublings": -1}, "doublings must be an integer of at least 0"),
         ({"resmear": "yes"}, "resmear must be true or false"),
         ({"copies": "all"}, "copies must be one of none, boosted-truth, boosted-measurement"),
