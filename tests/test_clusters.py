@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import builtins
 import gc
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +97,7 @@ def test_a_scheduler_that_does_not_answer_is_named() -> None:
 def test_a_package_that_is_not_installed_is_named(
     monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], missing: str
 ) -> None:
-    original = builtins.__import__
-
-    def refuse(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == missing:
-            raise ImportError(name)
-        return original(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setitem(sys.modules, missing, None)
     with (
         pytest.raises(MissingDependencyError, match=r"pip install 'zmumu-hybrid\[dask\]'"),
         worker_pool(Workers("dask", **settings)),

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import os
 import textwrap
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from zmumu_hybrid.errors import ConfigurationError, InputError
-from zmumu_hybrid.files import require_file
+from zmumu_hybrid.files import read_toml
 
 __all__ = ["MUON_MASS", "NANOAOD", "PRESETS", "Branches", "MuonsFrom", "require_columns"]
 
@@ -123,12 +122,7 @@ class Branches:
         ConfigurationError
             If a key is unknown, a value is of the wrong type, or the declaration cannot be used.
         """
-        path = require_file(path)
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not valid TOML: {error}") from error
-        return cls.from_mapping(content, str(path))
+        return cls.from_mapping(read_toml(path), str(path))
 
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any], name: str = "branches") -> Branches:

@@ -19,8 +19,10 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from zmumu_hybrid.errors import ConfigurationError, InputError, MissingDependencyError, ZmumuError
-from zmumu_hybrid.files import require_file
+from zmumu_hybrid.errors import ConfigurationError, InputError, ZmumuError
+from zmumu_hybrid.extras import require
+from zmumu_hybrid.files import read_yaml
+from zmumu_hybrid.values import require_count, require_number
 
 __all__ = ["ExecutorName", "Workers", "jobqueue_cluster", "worker_pool"]
 
@@ -70,8 +72,8 @@ class Workers:
     def __post_init__(self) -> None:
         if self.executor not in get_args(ExecutorName):
             raise ConfigurationError(f"executor {self.executor!r} is not one of {', '.join(get_args(ExecutorName))}")
-        if self.workers < 1:
-            raise ConfigurationError(f"the number of workers must be at least 1, not {self.workers}")
+        require_count("workers", self.workers, 1, 100_000 if self.jobqueue else 1024)
+        require_number("worker_timeout", self.worker_timeout, 0)
         if self.executor != "dask" and (self.scheduler or self.jobqueue):
             raise ConfigurationError(f"a scheduler or a jobqueue needs the executor dask, not {self.executor}")
         if self.scheduler and self.jobqueue:
@@ -143,12 +145,9 @@ def _interrupts_for_this_process_alone() -> Iterator[None]:
 
 @contextmanager
 def _dask(config: Workers) -> Iterator[concurrent.futures.Executor]:
-    try:
-        import distributed
-    except ImportError:
-        raise MissingDependencyError(
-            "the executor dask needs the package distributed: pip install 'zmumu-hybrid[dask]'"
-        ) from None
+    require("distributed")
+    import distributed
+
     with ExitStack() as stack:
         if config.scheduler:
             client = stack.enter_context(_connect(config))
@@ -210,18 +209,10 @@ def jobqueue_cluster(path: str | os.PathLike[str]) -> Any:
     MissingDependencyError
         If `dask_jobqueue` is not installed.
     """
-    try:
-        import dask_jobqueue
-        import yaml
-    except ImportError:
-        raise MissingDependencyError(
-            "a jobqueue needs the package dask-jobqueue: pip install 'zmumu-hybrid[dask]'"
-        ) from None
-    path = require_file(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML: {_first_line(error)}") from error
+    require("dask_jobqueue", "yaml")
+    import dask_jobqueue
+
+    content = read_yaml(path)
     systems = content.get("jobqueue") if isinstance(content, Mapping) else None
     if not isinstance(systems, Mapping) or len(systems) != 1:
         raise InputError(f"{path}: needs the key 'jobqueue' with exactly one batch system below it")

@@ -25,9 +25,10 @@ from zmumu_hybrid.provenance import git_revision, versions
 from zmumu_hybrid.reweighting import Binning, Reweighting, ReweightingConfig
 from zmumu_hybrid.rows import ROW_STEPS
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
-from zmumu_hybrid.sources import Source, open_sources
+from zmumu_hybrid.sources import Source, named_files, open_sources
 from zmumu_hybrid.splitting import SplitConfig
 from zmumu_hybrid.staging import staging_directory
+from zmumu_hybrid.values import MAX_EVENTS, require_count
 
 __all__ = ["OUTPUTS", "ProcessOptions", "ProcessSummary", "process"]
 
@@ -92,8 +93,7 @@ class ProcessOptions:
     jobqueue: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.chunksize < 1:
-            raise ConfigurationError(f"the chunk size must be at least 1 event, not {self.chunksize}")
+        require_count("chunksize", self.chunksize, 1, MAX_EVENTS)
         if self.muons not in get_args(MuonsFrom):
             raise ConfigurationError(f"muons {self.muons!r}: use one of {', '.join(get_args(MuonsFrom))}")
         if self.branches is not None and self.muons != "Muon":
@@ -220,7 +220,8 @@ def process(
         _require_pairs(sources, result["cutflow"])
         parts = checked_parts(staging, result)
         with _timed(seconds, "reweighting"):
-            reweighting = known or fit_parts(parts, options.reweighting_config)
+            files = {name: named_files(sources, name) for name in inputs}
+            reweighting = known or fit_parts(parts, options.reweighting_config, files)
             if reweighting is not None:
                 reweighting.write(staging / "reweighting.json")
         with _timed(seconds, "merging"):
@@ -272,10 +273,9 @@ def _require_pairs(sources: Sequence[Source], cutflow: Mapping[str, Mapping[str,
     """Raise `InputError` for a data set in which no event has a muon pair."""
     for dataset, steps in cutflow.items():
         if steps["pairs"] == 0:
-            files = ", ".join(str(source.path) for source in sources if source.dataset == dataset)
             counted = _rows(sources, dataset) | dict(steps)
             counts = ", ".join(f"{step} {number}" for step, number in counted.items() if step != "pairs")
-            raise InputError(f"{files}: no event has a muon pair ({dataset}: {counts})")
+            raise InputError(f"{named_files(sources, dataset)}: no event has a muon pair ({dataset}: {counts})")
 
 
 def _summary(

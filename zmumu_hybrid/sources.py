@@ -22,7 +22,7 @@ from zmumu_hybrid.handles import open_root
 from zmumu_hybrid.reading import EventFile, Format, forget, keep_open
 from zmumu_hybrid.rows import cached_events
 
-__all__ = ["NEEDED_COLUMNS", "Source", "open_sources"]
+__all__ = ["NEEDED_COLUMNS", "Source", "named_files", "open_sources"]
 
 NEEDED_COLUMNS = (
     *(branch for name, branch in NANOAOD.event if name != "genWeight"),
@@ -77,6 +77,12 @@ class Source:
     def columns(self) -> tuple[str, ...]:
         """The columns that are read."""
         return tuple(dict.fromkeys([*self.branches.columns, *(counter for counter, _ in self.counters)]))
+
+
+def named_files(sources: Iterable[Source], dataset: str) -> str:
+    """Return the names of the files of a data set, for messages: of many, the first."""
+    names = [str(source.path) for source in sources if source.dataset == dataset]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more files" if len(names) > 3 else "")
 
 
 def open_sources(

@@ -142,7 +142,7 @@ def test_real_nanoaod_as_data(model: Path, tmp_path: Path) -> None:
         ({"optimal": True}, "--optimal: needs --trained-on"),
         ({"systematics": ("jes",)}, "systematic 'jes': .*available: width, off, reweighting"),
         ({"bins": 0}, "at least 1"),
-        ({"chunksize": 0}, "chunk size"),
+        ({"chunksize": 0}, "chunksize"),
         ({"branches": Path("a"), "muons": "GenPart"}, "either --branches or --muons"),
     ],
 )

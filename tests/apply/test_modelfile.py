@@ -61,7 +61,7 @@ def sparse(model: Any) -> None:
 
 CASES = {
     "no card": (lambda model: model.ClearField("metadata_props"), "has no model card of zmumu-hybrid"),
-    "card not JSON": (lambda model: setattr(model.metadata_props[0], "value", "{"), "model card is not valid JSON"),
+    "card not JSON": (lambda model: setattr(model.metadata_props[0], "value", "{"), "model card: not valid JSON"),
     "foreign card": (with_card(format="something"), "does not say 'zmumu-hybrid model'"),
     "other version": (with_card(version=2), "version 2 of the model format cannot be read, only 1"),
     "unknown field": (with_card(secret=1), "model card cannot be used: .*secret"),

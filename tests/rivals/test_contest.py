@@ -67,7 +67,7 @@ def test_what_cannot_be_held_is_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match="no rival 'svm': there are lgatr, pelican, residual-pathway, trees"):
         contest("svm", *samples, tmp_path)
-    with pytest.raises(ConfigurationError, match="epochs of the rivals must be at least 1"):
+    with pytest.raises(ConfigurationError, match="epochs of the rivals must be an integer of at least 1"):
         Rules(epochs=0)
     monkeypatch.setattr("zmumu_hybrid.extras.find_spec", lambda name: None if name == "pelican" else object())
     with pytest.raises(

@@ -25,6 +25,7 @@ from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
 from zmumu_hybrid.sources import open_sources
 from zmumu_hybrid.training import ranges
 from zmumu_hybrid.training_events import TrainingEvents
+from zmumu_hybrid.values import MAX_EVENTS, require_count
 
 __all__ = ["COLUMNS", "TREE", "ApplyOptions", "ApplySummary", "apply"]
 
@@ -90,8 +91,7 @@ class ApplyOptions:
     muons: MuonsFrom = "Muon"
 
     def __post_init__(self) -> None:
-        if self.chunksize < 1:
-            raise ConfigurationError(f"the chunk size must be at least 1 event, not {self.chunksize}")
+        require_count("chunksize", self.chunksize, 1, MAX_EVENTS)
         if self.branches is not None and self.muons != "Muon":
             raise ConfigurationError(f"give either --branches or --muons {self.muons}: the branches say the muons")
         _ = self.staff, self.smearing_config, self.selection
@@ -190,7 +190,7 @@ def apply(
     noted = discriminant.card.data.get("training_events")
     known = None if noted is None else TrainingEvents.of_model(model, noted)
     sources = open_sources(
-        {options.dataset: inputs}, options.cache, branches=options.declared, show_progress=show_progress
+        {options.dataset: inputs}, options.cache, branches=options.declared, weights=False, show_progress=show_progress
     )
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=make_directory(target.parent)) as folder:
         parts = Path(folder).resolve()

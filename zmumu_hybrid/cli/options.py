@@ -37,7 +37,7 @@ def choose_workers(
     from zmumu_hybrid.clusters import Workers
 
     chosen = executor or ("dask" if scheduler or jobqueue else otherwise)
-    return Workers(chosen, workers or available_cores(), scheduler, jobqueue)
+    return Workers(chosen, available_cores() if workers is None else workers, scheduler, jobqueue)
 
 
 def spread_values(arguments: Sequence[str], names: Sequence[str]) -> Iterator[str]:
