@@ -182,7 +182,9 @@ def _fetched(address: str, cache: Cache, show_progress: bool) -> Path:
 
 
 def _options(scheme: str) -> dict[str, Any]:
-    """Return options for fsspec: aiohttp would end a transfer after five minutes, whether it goes on or not."""
+    """Return options for fsspec: how long a server that says nothing is waited for, and not for all of a transfer."""
+    if scheme == "root":
+        return {"timeout": 60}
     if scheme not in ("http", "https"):
         return {}
     import aiohttp

@@ -263,13 +263,9 @@ def _tree_name(path: Path, file: Any, declared: str) -> str:
     wanted = declared.strip("/") or "Events"
     if wanted in names:
         return wanted
-    if not names:
-        raise InputError(f"{path}: has no tree (TTree, TNtuple or RNTuple)")
-    there = textwrap.shorten(", ".join(names), 400, placeholder=" ...")
-    if declared:
-        raise InputError(f"{path}: has no tree {declared!r}; it has: {there}")
-    if len(names) > 1:
-        raise InputError(
-            f"{path}: has {len(names)} trees ({there}), none of them 'Events': name one with --tree, or as FILE:TREE"
-        )
+    if len(names) != 1 or declared:
+        there = textwrap.shorten(", ".join(names), 400, placeholder=" ...")
+        held = f"has {len(names)} tree{'s' * (len(names) > 1)} ({there})" if names else "has no tree"
+        remedy = ": say which with --tree, or as FILE:TREE" if names else ""
+        raise InputError(f"{path}: {held}: one named {wanted!r} is needed{remedy}")
     return names[0]
