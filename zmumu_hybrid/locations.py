@@ -201,9 +201,8 @@ def _reading(name: str) -> Iterator[None]:
         raise MissingDependencyError(f"{name}: {error}") from error
     except ZmumuError:
         raise
-    except FileNotFoundError as error:
-        raise MissingInputError(f"{name}: there is no such file") from error
     except ValueError as error:
         raise MissingInputError(f"{name}: no such file, nor an address that can be read: {brief(error)}") from error
-    except Exception as error:  # each protocol has its own
-        raise MissingInputError(f"{name}: cannot be read: {brief(error)}") from error
+    except Exception as error:  # each protocol has its own; fsspec turns them into FileNotFoundError
+        said = _public(brief(error.__cause__ or error))
+        raise MissingInputError(f"{name}: cannot be read: {said}") from error
