@@ -7,6 +7,7 @@ NanoAOD or converted files, with `NanoAODSchema` or `zmumu_hybrid.schema.EventSc
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,4 +140,4 @@ def label_of(metadata: Mapping[str, Any]) -> int:
 def part_key(metadata: Mapping[str, Any]) -> str:
     """Return a file name that only one chunk of a run has, and that a chunk has again when it is repeated."""
     chunk = [str(metadata[name]) for name in ("dataset", "filename", "treename", "entrystart", "entrystop")]
-    return hashlib.sha256("\0".join(chunk).encode()).hexdigest()[:24]
+    return hashlib.sha256(os.fsencode("\0".join(chunk))).hexdigest()[:24]

@@ -61,6 +61,8 @@ class ProcessOptions:
     branches : Path, optional
         A declaration of the branches of ROOT and Parquet files, where they have not NanoAOD's names; see
         `zmumu_hybrid.branches`.
+    tree : str
+        Name of the tree in ROOT files with several; that of a file named as ``FILE:TREE`` comes first.
     reweighting_bins, binning
         Bins of the pT reweighting of the background; see `zmumu_hybrid.reweighting.fit`.
     reweighting : Path, optional
@@ -85,6 +87,7 @@ class ProcessOptions:
     pair: PairOrder = "leading"
     muons: MuonsFrom = "Muon"
     branches: Path | None = None
+    tree: str = ""
     reweighting_bins: int = 100
     binning: Binning = "equal-content"
     reweighting: Path | None = None
@@ -176,8 +179,8 @@ def process(
     Parameters
     ----------
     signal, background : sequence of path
-        LHE (plain or gz), ROOT (TTree, RNTuple, NanoAOD) or Parquet files. `background` may be empty; every weight is
-        then the generator's.
+        LHE (plain or gz), ROOT (TTree, RNTuple, NanoAOD) or Parquet files, as `zmumu_hybrid.locations.find` takes them.
+        `background` may be empty; every weight is then the generator's.
     output : path
         A directory, made if it does not exist. What an earlier run left in it is replaced when this one has ended
         well, and kept when it has not.
@@ -213,6 +216,7 @@ def process(
                 {name: paths for name, paths in inputs.items() if paths},
                 options.cache,
                 branches=declared,
+                tree=options.tree,
                 show_progress=show_progress,
             )
         with _timed(seconds, "processing"):

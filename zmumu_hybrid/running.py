@@ -186,7 +186,7 @@ class _Process:
         events = events_by_branches(columns, source.branches, place, source.counters)
         events = ak.with_name(events, "NanoEvents", behavior=nanoaod.behavior)
         events = ak.with_parameter(events, "metadata", chunk.metadata, behavior=nanoaod.behavior)
-        return {"out": self.processor.process(events), "entries": {str(source.readable): len(events)}}
+        return {"out": self.processor.process(events), "entries": {(source.readable, source.tree): len(events)}}
 
 
 def run(
@@ -234,7 +234,7 @@ def run(
     finally:
         forget()
     for source in sources:
-        if (found := result["entries"].get(str(source.readable), 0)) != source.entries:
+        if (found := result["entries"].get((source.readable, source.tree), 0)) != source.entries:
             raise IncompleteRunError(
                 f"{source.path}: {found} of its {source.entries} entries were processed: did it change? run again"
             )

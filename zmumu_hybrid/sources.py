@@ -8,6 +8,7 @@ file is opened here, before any work starts, so that what cannot be used is foun
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +17,10 @@ from typing import Any
 
 from zmumu_hybrid import convert
 from zmumu_hybrid.branches import NANOAOD, Branches, require_columns
-from zmumu_hybrid.errors import InputError, ZmumuError, brief
-from zmumu_hybrid.files import compare_checksum, require_file
+from zmumu_hybrid.errors import ConfigurationError, InputError, ZmumuError, brief
+from zmumu_hybrid.files import compare_checksum
 from zmumu_hybrid.handles import open_root
+from zmumu_hybrid.locations import Location, find
 from zmumu_hybrid.reading import EventFile, Format, forget, keep_open
 from zmumu_hybrid.rows import cached_events
 
@@ -30,6 +32,8 @@ NEEDED_COLUMNS = (
 )
 """The columns of files whose branches are not declared; genWeight may be missing."""
 
+_TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -37,8 +41,8 @@ class Source:
 
     Attributes
     ----------
-    path : Path
-        The file as it was given.
+    path : Path or str
+        The file as it was given; the address of one that is elsewhere.
     dataset : str
         The data set that it belongs to.
     readable : Path
@@ -59,9 +63,11 @@ class Source:
         Columns that say how long the lists of another one are, each with that one.
     edges : tuple of int
         The entries at which what is compressed together begins, and the number of entries.
+    lhe : Path, optional
+        The Les Houches Event file that `readable` was converted from.
     """
 
-    path: Path
+    path: Path | str
     dataset: str
     readable: Path
     format: Format
@@ -72,6 +78,7 @@ class Source:
     rows: Mapping[str, int] = field(default_factory=dict)
     counters: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     edges: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    lhe: Path | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -90,6 +97,7 @@ def open_sources(
     cache: Path | None = None,
     *,
     branches: Branches | None = None,
+    tree: str = "",
     weights: bool = True,
     show_progress: bool = True,
 ) -> list[Source]:
@@ -98,11 +106,13 @@ def open_sources(
     Parameters
     ----------
     inputs : mapping of str to sequence of path
-        The files of each data set.
+        The files of each data set, as `zmumu_hybrid.locations.find` takes them.
     cache : Path, optional
         Directory for converted files; see `zmumu_hybrid.cache`.
     branches : Branches, optional
         What the branches of ROOT and Parquet files are; by default they have NanoAOD's names, and the muons are `Muon`.
+    tree : str
+        The tree of ROOT files with several; that of a file named as ``FILE:TREE`` comes first, that of `branches` last.
     weights : bool
         False leaves the weights of the generator unread: each is 1.
     show_progress : bool
@@ -115,13 +125,21 @@ def open_sources(
     InputError
         If a file is empty, corrupt, of an unknown kind, without a needed column, given twice, or not what a note of its
         checksum beside it says; if some files of a data set have weights and others have none.
+    ConfigurationError
+        If a tree is named and no file has trees.
+    MissingDependencyError, OutputError
+        As `zmumu_hybrid.locations.find`.
     """
-    given = [(dataset, require_file(path)) for dataset, paths in inputs.items() for path in paths]
-    contents = _refuse_duplicates(given)
-    sources = [
-        _open(path, dataset, content, cache, branches, weights, show_progress)
-        for (dataset, path), content in zip(given, contents, strict=True)
+    given = [
+        (dataset, find(name, cache, show_progress=show_progress)) for dataset, names in inputs.items() for name in names
     ]
+    contents = _refuse_duplicates(given)
+    sources = []
+    for (dataset, location), content in zip(given, contents, strict=True):
+        with location.named():
+            sources.append(_open(location, dataset, content, cache, branches, tree, weights, show_progress))
+    if tree and not any(source.format == "root" and source.lhe is None for source in sources):
+        raise ConfigurationError(f"--tree {tree}: none of the files is a ROOT file")
     _refuse_some_weights(sources)
     return sources
 
@@ -140,35 +158,40 @@ def _refuse_some_weights(sources: Iterable[Source]) -> None:
             )
 
 
-def _refuse_duplicates(given: Iterable[tuple[str, Path]]) -> list[convert.Content]:
-    """Return the checksums of the files; `InputError` if two are the same file or have the same content."""
-    seen: dict[str, tuple[str, Path]] = {}
+def _refuse_duplicates(given: Iterable[tuple[str, Location]]) -> list[convert.Content]:
+    """Return the checksums of the files; `InputError` if two are the same tree of one file, or of the same content."""
+    seen: dict[tuple[str, str], tuple[str, Location]] = {}
     contents = []
-    for dataset, path in given:
-        content = convert.Content.of(path)
-        checksum = content.sha256
-        compare_checksum(path, checksum)
-        if checksum in seen:
-            former_dataset, former = seen[checksum]
-            name = f"{path} ({dataset})"
-            how = "is given twice" if former == path else f"is the same file as {former} ({former_dataset})"
+    for dataset, location in given:
+        with location.named():
+            content = convert.Content.of(location.path)
+            compare_checksum(location.path, content.sha256)
+        former_dataset, former = seen.setdefault((content.sha256, location.tree), (dataset, location))
+        if former is not location:
+            name = f"{location.name} ({dataset})"
+            again = former.path == location.path
+            how = "is given twice" if again else f"is the same file as {former.name} ({former_dataset})"
             raise InputError(f"{name}: {how}: each event may be used once")
-        seen[checksum] = dataset, path
         contents.append(content)
     return contents
 
 
 def _open(
-    path: Path,
+    location: Location,
     dataset: str,
     content: convert.Content,
     cache: Path | None,
     branches: Branches | None,
+    tree: str,
     weights: bool,
     show_progress: bool,
 ) -> Source:
+    path = location.path
     kind = convert.kind_of(path)
-    readable, rows, tree = path, dict[str, int](), branches.tree if branches else ""
+    if location.tree and kind != "root":
+        raise InputError(f"{path}: has no tree {location.tree!r}: it is a file of the kind {kind}, which has none")
+    readable, rows = path, dict[str, int]()
+    tree = location.tree or tree or (branches.tree if branches else "")
     format_: Format = "parquet" if kind == "parquet" else "root"
     if kind == "lhe":
         readable = convert.cached([path], cache, known=[content], show_progress=show_progress)[0].readable
@@ -191,7 +214,7 @@ def _open(
         declared = branches or (NANOAOD if "genWeight" in names else NANOAOD.without_weight())
         declared = declared if weights else declared.without_weight()
         return Source(
-            path,
+            path if location.name == str(path) else location.name,
             dataset,
             readable,
             format_,
@@ -202,6 +225,7 @@ def _open(
             rows,
             file.counters(column for _, (column,) in declared.muons if isinstance(column, str)),
             file.edges(declared.columns),
+            path if kind == "lhe" else None,
         )
 
 
@@ -234,13 +258,14 @@ def _root_tree(path: Path, tree: str) -> str:
 
 
 def _tree_name(path: Path, file: Any, declared: str) -> str:
-    """Return the declared name, else "Events" if the file has it, else the name of its only TTree or RNTuple."""
-    kinds = ("TTree", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
-    names = sorted({name for name, kind in file.classnames(cycle=False).items() if kind in kinds})
-    wanted = declared or "Events"
+    """Return the declared name, else "Events" if the file has it, else the name of its only tree."""
+    names = sorted({name for name, kind in file.classnames(cycle=False).items() if kind in _TREES})
+    wanted = declared.strip("/") or "Events"
     if wanted in names:
         return wanted
     if len(names) != 1 or declared:
-        held = f"has {len(names)} tree{'s' * (len(names) > 1)} ({', '.join(names)})" if names else "has no tree"
-        raise InputError(f"{path}: {held}: one named {wanted!r} is needed")
+        there = textwrap.shorten(", ".join(names), 400, placeholder=" ...")
+        held = f"has {len(names)} tree{'s' * (len(names) > 1)} ({there})" if names else "has no tree"
+        remedy = ": say which with --tree, or as FILE:TREE" if names else ""
+        raise InputError(f"{path}: {held}: one named {wanted!r} is needed{remedy}")
     return names[0]

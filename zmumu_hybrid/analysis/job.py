@@ -131,7 +131,9 @@ def analyse(
         observables.append(of_score("optimal", "optimal", detector.optimal, options.bins))
     low, high = options.mass_window
     observables = [of_mass("mass-cut", 1, low, high), of_mass("mass", options.bins, *options.mass), *observables]
-    sources = open_sources(inputs, options.cache, branches=options.declared, show_progress=show_progress)
+    sources = open_sources(
+        inputs, options.cache, branches=options.declared, tree=options.tree, show_progress=show_progress
+    )
     config = AnalysisConfig(
         observables=observables,
         selection=options.selection,
@@ -202,7 +204,7 @@ def named_models(given: Sequence[str]) -> dict[str, Path]:
     models: dict[str, Path] = {}
     for text in given:
         name, separator, path = text.partition("=")
-        if not separator:
+        if not separator or os.path.lexists(text):
             name, path = Path(text).stem, text
         if name in models:
             raise ConfigurationError(f"--model {text}: {name!r} is {models[name]} already: name it, as NAME={path}")
@@ -218,7 +220,8 @@ def _networks(
     for name, path in models.items():
         if name in ("mass", "mass-cut", "optimal") or not name.replace("-", "").replace("_", "").isalnum():
             raise ConfigurationError(
-                f"model name {name!r}: use letters, digits, - and _, and none of mass, mass-cut, optimal"
+                f"model name {name!r}: use letters, digits, - and _, and none of mass, mass-cut, optimal: name it, "
+                f"as NAME={path}"
             )
         from zmumu_hybrid.apply import Discriminant
 

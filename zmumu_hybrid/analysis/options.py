@@ -51,7 +51,7 @@ class AnalysisOptions:
     smearing, hold, width, seed
         See `zmumu_hybrid.smearing.SmearingConfig`; not looked at with `trained_on`.
     pair : "leading" or "closest-to-z"
-    muons, branches
+    muons, branches, tree
         As in `zmumu_hybrid.processing.ProcessOptions`.
     executor, workers, chunksize, scheduler, jobqueue, cache
         As in `zmumu_hybrid.processing.ProcessOptions`.
@@ -83,6 +83,7 @@ class AnalysisOptions:
     pair: PairOrder = "leading"
     muons: MuonsFrom = "Muon"
     branches: Path | None = None
+    tree: str = ""
     executor: ExecutorName = "iterative"
     workers: int = 1
     chunksize: int = 100_000

@@ -66,6 +66,8 @@ class ApplyOptions:
     branches : Path, optional
         A declaration of the branches of ROOT and Parquet files, where they have not NanoAOD's names; see
         `zmumu_hybrid.branches`.
+    tree : str
+        Name of the tree in ROOT files with several; that of a file named as ``FILE:TREE`` comes first.
     muons : "Muon", "GenPart" or "LHEPart"
         The collection of NanoAOD that holds the muons.
 
@@ -88,6 +90,7 @@ class ApplyOptions:
     scheduler: str | None = None
     jobqueue: Path | None = None
     branches: Path | None = None
+    tree: str = ""
     muons: MuonsFrom = "Muon"
 
     def __post_init__(self) -> None:
@@ -157,7 +160,7 @@ def apply(
     model : path
         Model file of `zmumu export`, or the folder of a run of `zmumu train`.
     inputs : sequence of path
-        LHE (plain or gz), ROOT (TTree, RNTuple, NanoAOD) or Parquet files.
+        LHE (plain or gz), ROOT (TTree, RNTuple, NanoAOD) or Parquet files, as `zmumu_hybrid.locations.find` takes them.
     output : path
         Name of the ROOT file. It is replaced when the run has ended well, and kept when it has not.
     options : ApplyOptions, optional
@@ -190,7 +193,12 @@ def apply(
     noted = discriminant.card.data.get("training_events")
     known = None if noted is None else TrainingEvents.of_model(model, noted)
     sources = open_sources(
-        {options.dataset: inputs}, options.cache, branches=options.declared, weights=False, show_progress=show_progress
+        {options.dataset: inputs},
+        options.cache,
+        branches=options.declared,
+        tree=options.tree,
+        weights=False,
+        show_progress=show_progress,
     )
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=make_directory(target.parent)) as folder:
         parts = Path(folder).resolve()

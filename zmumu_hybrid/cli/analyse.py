@@ -20,9 +20,9 @@ _FIT = "Measurement"
 
 def analyse(
     output: Annotated[Path, typer.Option("--output", "-o", help="Directory for histograms, workspaces and figures.")],
-    signal: Annotated[list[Path] | None, typer.Option(help="Files of signal events.")] = None,
-    background: Annotated[list[Path] | None, typer.Option(help="Files of background events.")] = None,
-    data: Annotated[list[Path] | None, typer.Option(help="Files of data, which are not smeared.")] = None,
+    signal: Annotated[list[str] | None, typer.Option(help="Files of signal events.")] = None,
+    background: Annotated[list[str] | None, typer.Option(help="Files of background events.")] = None,
+    data: Annotated[list[str] | None, typer.Option(help="Files of data, which are not smeared.")] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(help="Model file of `zmumu export` or folder of `zmumu train`, as PATH or NAME=PATH."),
@@ -94,6 +94,13 @@ def analyse(
         Path | None,
         typer.Option(help="TOML file that declares branches with other names.", rich_help_panel=_INPUT),
     ] = None,
+    tree: Annotated[
+        str,
+        typer.Option(
+            help="Tree to read of ROOT files with several, such as dir/Events; or give FILE:TREE.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = "",
     executor: Annotated[
         Literal["iterative", "futures", "dask"],
         typer.Option(help="This process, local processes, or a dask cluster.", rich_help_panel=_WORK),
@@ -137,6 +144,7 @@ def analyse(
         pair=pair,
         muons=muons,
         branches=branches,
+        tree=tree,
         executor=executor,
         workers=workers,
         chunksize=chunksize,

@@ -40,8 +40,10 @@ def choose_workers(
     return Workers(chosen, available_cores() if workers is None else workers, scheduler, jobqueue)
 
 
-def spread_values(arguments: Sequence[str], names: Sequence[str]) -> Iterator[str]:
+def spread_values(arguments: Sequence[str], names: Sequence[str], options: Sequence[str] = ()) -> Iterator[str]:
     """Yield the arguments with each of the options `names` repeated before each of its values.
+
+    What begins with a dash is another option, but right behind an option, or if a file has that name.
 
     Examples
     --------
@@ -50,7 +52,10 @@ def spread_values(arguments: Sequence[str], names: Sequence[str]) -> Iterator[st
     """
     current, values = "", 0
     for argument in arguments:
-        if argument.startswith("-") and argument != "-":
+        follows = current and (
+            values == 0 or argument == "-" or (argument not in options and os.path.lexists(argument))
+        )
+        if argument.startswith("-") and not follows:
             current, values = argument if argument in names else "", 0
         elif current:
             values += 1
@@ -65,4 +70,5 @@ class ManyValues(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Repeat such options before each of their values."""
         names = [name for parameter in self.params if getattr(parameter, "multiple", False) for name in parameter.opts]
-        return super().parse_args(ctx, list(spread_values(args, names)))
+        options = [name for parameter in self.params for name in parameter.opts]
+        return super().parse_args(ctx, list(spread_values(args, names, options)))
