@@ -17,6 +17,7 @@ _EXTRAS = {
     "fsspec_xrootd": "remote",
     "iminuit": "analysis",
     "lgatr": "rivals",
+    "lloca": "rivals",
     "onnx": "apply",
     "onnxruntime": "apply",
     "onnxscript": "train",

@@ -27,6 +27,8 @@ __all__ = ["RIVALS", "Rules", "Scorer", "contest", "require_packages", "timed"]
 
 RIVALS = {
     "lgatr": "L-GATr with reference multivectors",
+    "lloca": "LLoCa transformer with reference vectors",
+    "modern-hybrid": "Hybrid of a transformer and L-GATr",
     "pelican": "PELICAN with beams",
     "residual-pathway": "Residual pathway prior",
     "trees": "Gradient-boosted trees",
@@ -117,7 +119,7 @@ class Member:
 
 def require_packages() -> None:
     """Raise `MissingDependencyError`, naming all of them, if packages of the rivals are not installed."""
-    require("lgatr", "pelican", "sklearn")
+    require("lgatr", "lloca", "pelican", "sklearn")
 
 
 def timed(scorer: Scorer, p4: Floats) -> float:
