@@ -122,6 +122,7 @@ def analyse(
         raise ConfigurationError("--unblind: a fit of data needs --signal, --background and --data")
     if measures:
         require("pyhf", "iminuit")
+    options.staff.require()
     cuts = Cuts(options.pt, options.eta, options.mass)
     observables, tables, used = _networks(models or {}, options.bins)
     simulated = any(sample in inputs for sample in SAMPLES)
