@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from zmumu_hybrid.analysis import AnalysisOptions
+from zmumu_hybrid.apply import ApplyOptions
 from zmumu_hybrid.cli.main import app
 from zmumu_hybrid.clusters import Workers, describe_loss, jobqueue_cluster, worker_pool
 from zmumu_hybrid.errors import ConfigurationError, InputError, MissingDependencyError
+from zmumu_hybrid.processing import ProcessOptions
 
 SLURM = """
 jobqueue:
@@ -215,3 +218,10 @@ def test_a_scheduler_that_runs_already_is_used_and_stays() -> None:
             with worker_pool(Workers("dask", scheduler=cluster.scheduler_address, worker_timeout=600)) as pool:
                 assert pool is not None
                 assert pool.submit(abs, -3).result() == 3
+
+
+def test_the_page_says_what_the_defaults_are() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "clusters.md").read_text(encoding="utf-8")
+    sizes = [options.chunksize for options in (ProcessOptions(), ApplyOptions(), AnalysisOptions())]
+    assert f"`--chunksize`, {sizes[0]:,} events by default, {sizes[1]:,} for `zmumu apply` and\n`zmumu analyse`" in page
+    assert sizes[1] == sizes[2]
