@@ -55,7 +55,8 @@ def named_paths(given: Sequence[str], what: str) -> dict[str, Path]:
         name, separator, path = text.partition("=")
         if not separator or not name or os.path.lexists(text):
             whole = Path(text)
-            name, path = Path(os.path.abspath(text)).name if whole.is_dir() else whole.stem, text
+            whole = whole.resolve() if whole.name in ("", "..") else whole
+            name, path = whole.name if whole.is_dir() else whole.stem, text
         if name in paths:
             raise ConfigurationError(f"{what} {text}: {name!r} is {paths[name]} already: name it, as NAME={path}")
         paths[name] = Path(path)
