@@ -19,14 +19,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 CHANGES = ("open", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir")
-ZMUMU = """
-import sys
-from zmumu_hybrid.cli.main import main
-
-def zmumu(*arguments):
-    sys.argv = ["zmumu", *arguments]
-    main()
-"""
 
 
 class Ended(NamedTuple):
@@ -35,6 +27,21 @@ class Ended(NamedTuple):
     status: int
     out: str
     err: str
+
+
+def once(run: str) -> str:
+    """Return a preamble that defines `zmumu`, which runs a command, and does one run: what it loads stays loaded."""
+    return f"""
+import sys
+from zmumu_hybrid.cli.main import main
+
+def zmumu(*arguments):
+    sys.argv = ["zmumu", *arguments]
+    main()
+
+try: {run}
+except SystemExit as ended: assert not ended.code
+"""
 
 
 def forked(preamble: str, codes: Sequence[str]) -> list[Ended]:
