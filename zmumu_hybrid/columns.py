@@ -114,7 +114,8 @@ def lists(column: ak.Array, name: str, place: Place | None = None, kinds: str = 
     """
     place = place or Place()
     layout = _plain(column.layout)
-    if isinstance(layout, ak.contents.ListOffsetArray) and _is_flat(content := _plain(layout.content), kinds):
+    jagged = isinstance(layout, ak.contents.ListOffsetArray) and layout.parameter("__array__") is None  # no text
+    if jagged and _is_flat(content := _plain(layout.content), kinds):
         offsets = np.asarray(layout.offsets.data).astype(np.int64, copy=False)
         return np.diff(offsets), np.asarray(content.data)[offsets[0] : offsets[-1]]
     if column.ndim != 2:

@@ -206,6 +206,7 @@ def process(
     options = options or ProcessOptions()
     inputs = {"signal": signal, "background": background, "data": data}
     _check_inputs(inputs, options)
+    options.staff.require()
     options = replace(options, smearing=options.smearing or ("none" if data else "independent"))
     declared = options.declared()
     seconds: dict[str, float] = {}

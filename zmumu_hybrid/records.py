@@ -66,8 +66,9 @@ def events_by_branches(
 
 
 def require_sound(columns: ak.Array, branches: Branches, place: Place, counters: Counters) -> None:
-    """Do the checks of `events_by_branches` alone."""
-    _checked(columns, branches, place, counters)
+    """Do the checks of `events_by_branches` alone, of a collection of events that have numbers."""
+    counts, flat = _collection(columns, branches, place, counters)
+    _identity(columns, branches, place, counts, flat, np.empty(0))
 
 
 def _checked(columns: ak.Array, branches: Branches, place: Place, counters: Counters) -> tuple[Flat, Counts, Flat]:

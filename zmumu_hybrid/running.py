@@ -18,6 +18,7 @@ import awkward as ak
 from coffea.nanoevents.methods import nanoaod
 from coffea.processor import ProcessorABC, accumulate
 
+from zmumu_hybrid.clusters import describe_loss
 from zmumu_hybrid.columns import Place
 from zmumu_hybrid.errors import IncompleteRunError, ZmumuError
 from zmumu_hybrid.progress import progress
@@ -132,10 +133,8 @@ class PoolExecutor:
 
     def _lost(self, error: BaseException, item: Any) -> IncompleteRunError:
         """Return the error for a chunk whose worker never answered."""
-        return IncompleteRunError(
-            f"{item}: its worker was lost ({_one_line(error)}); "
-            "if it ran out of memory, try fewer workers or smaller chunks"
-        )
+        said = describe_loss(error) or f"its worker did not answer: {type(error).__name__}: {_one_line(error)}"
+        return IncompleteRunError(f"{item}: {said}")
 
 
 @dataclass(frozen=True, slots=True)

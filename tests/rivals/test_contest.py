@@ -25,7 +25,9 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 RULES = Rules(epochs=3, rounds=30, members=2, batch_size=128, seed=4)
 
 
-@pytest.mark.parametrize("name", sorted(RIVALS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("lgatr", "pelican"))) for name in sorted(RIVALS)]
+)
 def test_a_rival_learns_is_measured_and_is_not_trained_again(
     name: str, samples: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -33,7 +33,7 @@ from zmumu_hybrid.training_events import TrainingEvents
 if TYPE_CHECKING:
     from hist import Hist
 
-__all__ = ["AnalysisSummary", "analyse", "named_models"]
+__all__ = ["AnalysisSummary", "analyse"]
 
 Paths = Sequence[str | os.PathLike[str]]
 
@@ -122,6 +122,7 @@ def analyse(
         raise ConfigurationError("--unblind: a fit of data needs --signal, --background and --data")
     if measures:
         require("pyhf", "iminuit")
+    options.staff.require()
     cuts = Cuts(options.pt, options.eta, options.mass)
     observables, tables, used = _networks(models or {}, options.bins)
     simulated = any(sample in inputs for sample in SAMPLES)
@@ -191,25 +192,6 @@ def analyse(
         write_json(staging / "analysis.json", record)
     seconds = time.perf_counter() - started
     return AnalysisSummary(target, found["cutflow"], found["histograms"], results, templates, seconds)
-
-
-def named_models(given: Sequence[str]) -> dict[str, Path]:
-    """Return models by name from "NAME=PATH" or "PATH", whose name is that of the file or folder.
-
-    Raises
-    ------
-    ConfigurationError
-        If two have one name.
-    """
-    models: dict[str, Path] = {}
-    for text in given:
-        name, separator, path = text.partition("=")
-        if not separator or os.path.lexists(text):
-            name, path = Path(text).stem, text
-        if name in models:
-            raise ConfigurationError(f"--model {text}: {name!r} is {models[name]} already: name it, as NAME={path}")
-        models[name] = Path(path)
-    return models
 
 
 def _networks(

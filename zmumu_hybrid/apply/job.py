@@ -189,6 +189,7 @@ def apply(
     target = Path(output)
     if target.is_dir():
         raise OutputError(f"{target}: is a directory, the name of a ROOT file is needed")
+    options.staff.require()
     discriminant = _loaded(model)
     noted = discriminant.card.data.get("training_events")
     known = None if noted is None else TrainingEvents.of_model(model, noted)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from zmumu_hybrid.cli.options import named_paths
+
 if TYPE_CHECKING:
     from zmumu_hybrid.analysis import AnalysisSummary
 
@@ -119,7 +121,6 @@ def analyse(
 ) -> None:
     """Select muon pairs, vary them, and measure a signal strength with each discriminant."""
     from zmumu_hybrid import analysis
-    from zmumu_hybrid.analysis.job import named_models
     from zmumu_hybrid.plots import analysis as figures
 
     options = analysis.AnalysisOptions(
@@ -153,7 +154,7 @@ def analyse(
         cache=cache,
     )
     inputs = {"signal": signal or [], "background": background or [], "data": data or []}
-    summary = analysis.analyse(inputs, output, named_models(model or []), options)
+    summary = analysis.analyse(inputs, output, named_paths(model or [], "--model"), options)
     figures.save_all(summary, output)
     _show(summary)
     typer.echo(f"{summary.output}: {summary.seconds:.1f} s")

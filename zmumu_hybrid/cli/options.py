@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 if TYPE_CHECKING:
     from zmumu_hybrid.clusters import ExecutorName, Workers
 
-__all__ = ["ManyValues", "available_cores", "choose_workers", "spread_values"]
+__all__ = ["ManyValues", "available_cores", "choose_workers", "named_paths", "spread_values"]
 
 
 def available_cores() -> int:
@@ -38,6 +38,29 @@ def choose_workers(
 
     chosen = executor or ("dask" if scheduler or jobqueue else otherwise)
     return Workers(chosen, available_cores() if workers is None else workers, scheduler, jobqueue)
+
+
+def named_paths(given: Sequence[str], what: str) -> dict[str, Path]:
+    """Return paths by name from "NAME=PATH", or "PATH", whose name is that of the file or folder.
+
+    Raises
+    ------
+    ConfigurationError
+        If two have one name; the message says `what` they are.
+    """
+    from zmumu_hybrid.errors import ConfigurationError
+
+    paths: dict[str, Path] = {}
+    for text in given:
+        name, separator, path = text.partition("=")
+        if not separator or not name or os.path.lexists(text):
+            whole = Path(text)
+            whole = whole.resolve() if whole.name in ("", "..") else whole
+            name, path = whole.name if whole.is_dir() else whole.stem, text
+        if name in paths:
+            raise ConfigurationError(f"{what} {text}: {name!r} is {paths[name]} already: name it, as NAME={path}")
+        paths[name] = Path(path)
+    return paths
 
 
 def spread_values(arguments: Sequence[str], names: Sequence[str], options: Sequence[str] = ()) -> Iterator[str]:

@@ -340,11 +340,13 @@ def reproduce(
         from zmumu_hybrid.rivals import require_packages
 
         require_packages()
+    trainers = trainers or Workers()
+    trainers.require()
     make_directory(study.root)
     journal = Journal(study.root, announce)
     branches = study.branches
     outcomes = []
-    with Crew(trainers or Workers(), study.root) as crew:
+    with Crew(trainers, study.root) as crew:
         for branch in branches:
             limit = prepare(branch, journal)
             scores = train_and_score(branch, journal, crew)
