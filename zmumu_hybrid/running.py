@@ -253,14 +253,16 @@ class _Process:
         events = events_by_branches(columns, source.branches, place, source.counters)
         events = ak.with_name(events, "NanoEvents", behavior=nanoaod.behavior)
         events = ak.with_parameter(events, "metadata", chunk.metadata, behavior=nanoaod.behavior)
-        return {
-            "out": self.processor.process(events),
-            "entries": {(source.readable, source.tree, source.start): len(events)},
-        }
+        return {"out": self.processor.process(events), "entries": {_key(source): len(events)}}
 
     def end(self, found: dict[str, Any], batch: Batch) -> dict[str, Any]:
         """Return the sum of a batch, finished."""
         return found if self.finish is None else found | {"out": self.finish(found["out"], batch)}
+
+
+def _key(source: Source) -> tuple[Any, ...]:
+    """Return what tells the events of a source from those of any other."""
+    return source.readable, source.tree, source.start
 
 
 def run(
@@ -315,7 +317,7 @@ def run(
     finally:
         forget()
     for source in sources:
-        if (found := result["entries"].get((source.readable, source.tree, source.start), 0)) != source.entries:
+        if (found := result["entries"].get(_key(source), 0)) != source.entries:
             raise IncompleteRunError(
                 f"{source.path}: {found} of its {source.entries} entries were processed: did it change? run again"
             )

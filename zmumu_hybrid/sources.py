@@ -17,6 +17,7 @@ from typing import Any
 
 from zmumu_hybrid import convert
 from zmumu_hybrid.branches import NANOAOD, Branches, require_columns
+from zmumu_hybrid.converted import Converted, cached
 from zmumu_hybrid.errors import ConfigurationError, InputError, ZmumuError, brief
 from zmumu_hybrid.files import compare_checksum
 from zmumu_hybrid.handles import open_root
@@ -189,9 +190,9 @@ def _refuse_duplicates(given: Iterable[tuple[str, Location]]) -> list[convert.Co
 
 def _converted(
     given: Sequence[tuple[str, Location]], contents: Sequence[convert.Content], cache: Path | None, show_progress: bool
-) -> dict[Path, convert.Converted]:
+) -> dict[Path, Converted]:
     """Convert the Les Houches Event files, those of each data set for themselves; say where the events of each are."""
-    found: dict[Path, convert.Converted] = {}
+    found: dict[Path, Converted] = {}
     for dataset in dict.fromkeys(name for name, _ in given):
         chosen: dict[Path, convert.Content] = {}
         with ExitStack() as names:
@@ -200,7 +201,7 @@ def _converted(
                     names.enter_context(location.named())
                     if _kind_of(location) == "lhe":
                         chosen[location.path] = content
-            made = convert.cached(list(chosen), cache, known=list(chosen.values()), show_progress=show_progress)
+            made = cached(list(chosen), cache, known=list(chosen.values()), show_progress=show_progress)
         found |= dict(zip(chosen, made, strict=True))
     return found
 
@@ -214,7 +215,7 @@ def _kind_of(location: Location) -> convert.Kind:
     return kind
 
 
-def _part_of(whole: Source, location: Location, content: convert.Content, part: convert.Converted) -> Source:
+def _part_of(whole: Source, location: Location, content: convert.Content, part: Converted) -> Source:
     """Return the source of a file whose events are, with those of others, in one that was converted."""
     return replace(
         whole,
