@@ -21,6 +21,7 @@ from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import write_json
 from zmumu_hybrid.finishing import checked_parts, fit_parts, write_results
 from zmumu_hybrid.pairs import PairOrder, PairSelection
+from zmumu_hybrid.parts import PartWriter
 from zmumu_hybrid.provenance import git_revision, versions
 from zmumu_hybrid.reweighting import Binning, Reweighting, ReweightingConfig
 from zmumu_hybrid.rows import ROW_STEPS
@@ -266,10 +267,15 @@ def _run(sources: Sequence[Source], options: ProcessOptions, staging: Path, show
 
     parts = staging / "parts"
     parts.mkdir()
-    config = DimuonConfig(options.selection, options.smearing_config, options.split, parts=parts.resolve())
+    config = DimuonConfig(options.selection, options.smearing_config, options.split, table=True, histograms=False)
     with worker_pool(options.staff) as pool:
         result: dict[str, Any] = run(
-            sources, DimuonProcessor(config), pool=pool, chunksize=options.chunksize, show_progress=show_progress
+            sources,
+            DimuonProcessor(config),
+            pool=pool,
+            chunksize=options.chunksize,
+            finish=PartWriter(parts.resolve()),
+            show_progress=show_progress,
         )
     return result
 

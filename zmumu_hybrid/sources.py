@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid import convert
 from zmumu_hybrid.branches import NANOAOD, Branches, require_columns
+from zmumu_hybrid.converted import Converted, cached
 from zmumu_hybrid.errors import ConfigurationError, InputError, ZmumuError, brief
 from zmumu_hybrid.files import compare_checksum
 from zmumu_hybrid.handles import open_root
@@ -65,6 +66,8 @@ class Source:
         The entries at which what is compressed together begins, and the number of entries.
     lhe : Path, optional
         The Les Houches Event file that `readable` was converted from.
+    start : int
+        Where its events begin in `readable`, which holds those of other files too where small ones were converted.
     """
 
     path: Path | str
@@ -79,6 +82,7 @@ class Source:
     counters: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     edges: tuple[int, ...] = field(default=(), compare=False, repr=False)
     lhe: Path | None = None
+    start: int = 0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -134,10 +138,18 @@ def open_sources(
         (dataset, find(name, cache, show_progress=show_progress)) for dataset, names in inputs.items() for name in names
     ]
     contents = _refuse_duplicates(given)
+    converted = _converted(given, contents, cache, show_progress)
+    opened: dict[Path, Source] = {}
     sources = []
     for (dataset, location), content in zip(given, contents, strict=True):
         with location.named():
-            sources.append(_open(location, dataset, content, cache, branches, tree, weights, show_progress))
+            if (part := converted.get(location.path)) is None:
+                source = _open(location, dataset, content, cache, branches, tree, weights, show_progress)
+            else:
+                if part.readable not in opened:
+                    opened[part.readable] = _read(location, dataset, content, part.readable, "root", "", None, weights)
+                source = _part_of(opened[part.readable], location, content, part)
+            sources.append(source)
     if tree and not any(source.format == "root" and source.lhe is None for source in sources):
         raise ConfigurationError(f"--tree {tree}: none of the files is a ROOT file")
     _refuse_some_weights(sources)
@@ -176,6 +188,50 @@ def _refuse_duplicates(given: Iterable[tuple[str, Location]]) -> list[convert.Co
     return contents
 
 
+def _converted(
+    given: Sequence[tuple[str, Location]], contents: Sequence[convert.Content], cache: Path | None, show_progress: bool
+) -> dict[Path, Converted]:
+    """Convert the Les Houches Event files, those of each data set for themselves; say where the events of each are."""
+    found: dict[Path, Converted] = {}
+    for dataset in dict.fromkeys(name for name, _ in given):
+        chosen: dict[Path, convert.Content] = {}
+        with ExitStack() as names:
+            for (name, location), content in zip(given, contents, strict=True):
+                if name == dataset:
+                    names.enter_context(location.named())
+                    if _kind_of(location) == "lhe":
+                        chosen[location.path] = content
+            made = cached(list(chosen), cache, known=list(chosen.values()), show_progress=show_progress)
+        found |= dict(zip(chosen, made, strict=True))
+    return found
+
+
+def _kind_of(location: Location) -> convert.Kind:
+    kind = convert.kind_of(location.path)
+    if location.tree and kind != "root":
+        raise InputError(
+            f"{location.path}: has no tree {location.tree!r}: it is a file of the kind {kind}, which has none"
+        )
+    return kind
+
+
+def _part_of(whole: Source, location: Location, content: convert.Content, part: Converted) -> Source:
+    """Return the source of a file whose events are, with those of others, in one that was converted."""
+    return replace(
+        whole,
+        path=_shown(location),
+        sha256=content.sha256,
+        entries=part.events,
+        edges=whole.edges if whole.entries == part.events else (),
+        lhe=location.path,
+        start=part.start,
+    )
+
+
+def _shown(location: Location) -> Path | str:
+    return location.path if location.name == str(location.path) else location.name
+
+
 def _open(
     location: Location,
     dataset: str,
@@ -186,22 +242,31 @@ def _open(
     weights: bool,
     show_progress: bool,
 ) -> Source:
+    """Return the source of a ROOT or Parquet file; the events of a tree of pairs are in the cache."""
     path = location.path
-    kind = convert.kind_of(path)
-    if location.tree and kind != "root":
-        raise InputError(f"{path}: has no tree {location.tree!r}: it is a file of the kind {kind}, which has none")
-    readable, rows = path, dict[str, int]()
     tree = location.tree or tree or (branches.tree if branches else "")
-    format_: Format = "parquet" if kind == "parquet" else "root"
-    if kind == "lhe":
-        readable = convert.cached([path], cache, known=[content], show_progress=show_progress)[0].readable
-        branches, tree = None, ""
-    elif branches is not None and branches.kind == "pair":
-        with _opened(path, format_, tree) as (name, file):
-            require_columns(branches, file.names(branches.columns), _where(path, name))
-        readable, rows = cached_events(path, branches, format_, name, cache, show_progress=show_progress)
-        weights = weights and "genWeight" in dict(branches.event)
-        format_, branches, tree = "root", None, ""
+    format_: Format = "parquet" if _kind_of(location) == "parquet" else "root"
+    if branches is None or branches.kind != "pair":
+        return _read(location, dataset, content, path, format_, tree, branches, weights)
+    with _opened(path, format_, tree) as (name, file):
+        require_columns(branches, file.names(branches.columns), _where(path, name))
+    readable, rows = cached_events(path, branches, format_, name, cache, show_progress=show_progress)
+    weights = weights and "genWeight" in dict(branches.event)
+    return replace(_read(location, dataset, content, readable, "root", "", None, weights), rows=rows)
+
+
+def _read(
+    location: Location,
+    dataset: str,
+    content: convert.Content,
+    readable: Path,
+    format_: Format,
+    tree: str,
+    branches: Branches | None,
+    weights: bool,
+) -> Source:
+    """Return the source of a file that holds events: the one that was given, or what it was converted to."""
+    path = location.path
     with _opened(readable, format_, tree) as (name, file):
         names = file.names(branches.columns if branches else ())
         if branches is not None:
@@ -214,7 +279,7 @@ def _open(
         declared = branches or (NANOAOD if "genWeight" in names else NANOAOD.without_weight())
         declared = declared if weights else declared.without_weight()
         return Source(
-            path if location.name == str(path) else location.name,
+            _shown(location),
             dataset,
             readable,
             format_,
@@ -222,10 +287,8 @@ def _open(
             file.entries,
             content.sha256,
             declared,
-            rows,
-            file.counters(column for _, (column,) in declared.muons if isinstance(column, str)),
-            file.edges(declared.columns),
-            path if kind == "lhe" else None,
+            counters=file.counters(column for _, (column,) in declared.muons if isinstance(column, str)),
+            edges=file.edges(declared.columns),
         )
 
 

@@ -20,7 +20,7 @@ from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, ModelErr
 from zmumu_hybrid.files import atomic_path, make_directory
 from zmumu_hybrid.handles import recreate_root
 from zmumu_hybrid.pairs import IDENTITY, PairOrder, PairSelection
-from zmumu_hybrid.parts import in_groups, merge_parts
+from zmumu_hybrid.parts import PartWriter, in_groups, merge_parts
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
 from zmumu_hybrid.sources import open_sources
 from zmumu_hybrid.training import ranges
@@ -204,13 +204,20 @@ def apply(
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=make_directory(target.parent)) as folder:
         parts = Path(folder).resolve()
         processor = DiscriminantProcessor(
-            discriminant, selection=options.selection, smearing=options.smearing_config, parts=parts
+            discriminant, selection=options.selection, smearing=options.smearing_config, table=True
         )
         with worker_pool(options.staff) as pool:
-            result = run(sources, processor, pool=pool, chunksize=options.chunksize, show_progress=show_progress)
+            result = run(
+                sources,
+                processor,
+                pool=pool,
+                chunksize=options.chunksize,
+                finish=PartWriter(parts),
+                show_progress=show_progress,
+            )
         tables = merge_parts([parts / name for name in sorted(result["parts"])])
         written, seen = _write(tables, target, known)
-    expected = sum(result["parts"].values())
+    expected = sum(part["rows"] for part in result["parts"].values())
     if written != expected:
         raise IncompleteRunError(
             f"{target}: {written} rows were written for {expected} pairs: do all workers see its folder?"
