@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from killing import stopped
 from learned import same_weights
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
 from zmumu_hybrid.nets import ApproximateSymmetry, DimuonHybrid
@@ -81,20 +79,16 @@ def test_it_is_trained_reproducibly_and_comes_back_from_disk(data: Path, tmp_pat
 
 
 def test_killed_in_the_middle_it_goes_on_to_the_same_weights(data: Path, tmp_path: Path) -> None:
-    settings = replace(QUICK, epochs=30)
+    settings = replace(QUICK, epochs=5)
     train(OwnHybrid, data, tmp_path / "whole", settings)
-    code = (
+    preamble = (
         f"import sys; sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(__file__).parent)]!r}\n"
-        "from test_own_module import OwnHybrid; from zmumu_hybrid.training import train, TrainingConfig\n"
-        f"train(OwnHybrid, sys.argv[1], sys.argv[2], {settings!r})"
+        "from test_own_module import OwnHybrid; from zmumu_hybrid.training import train, TrainingConfig"
     )
-    cut = tmp_path / "cut"
-    with subprocess.Popen([sys.executable, "-c", code, str(data), str(cut)]) as process:
-        while len(list(cut.glob("checkpoints/member-*.safetensors"))) < 2 and process.poll() is None:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        killed = process.wait() == -signal.SIGKILL
-    assert killed
+    code = f"train(OwnHybrid, {str(data)!r}, output, {settings!r})"
+    (cut, first), (_, last) = stopped(preamble, code, tmp_path / "cut", first=20, every=9999).items()
+    assert (first.status, last.status) == (-signal.SIGKILL, 0), last.err
+    assert list(cut.glob("checkpoints/*"))
     assert not (cut / "members.safetensors").exists()
     config = cut / "config.json"
     config.write_text(config.read_text().replace("test_own_module.", f"{OwnHybrid.__module__}."))
