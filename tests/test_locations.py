@@ -151,6 +151,14 @@ def test_a_tree_is_named_by_an_option_or_behind_the_file(tmp_path: Path) -> None
         entries(str(parquet), tree="Events")
 
 
+def test_an_ntuple_is_a_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uproot reads a TNtuple as a TTree, but cannot write one."""
+    path = write_root(tmp_path / "a.root", EVENTS, tree="ntuple")
+    monkeypatch.setattr(uproot.ReadOnlyDirectory, "classnames", lambda _file, **_options: {"ntuple": "TNtuple"})
+    (source,) = open_sources({"signal": [path]}, tmp_path / "cache")
+    assert (source.tree, source.entries) == ("ntuple", 30)
+
+
 def test_both_trees_of_a_file_are_read(tmp_path: Path) -> None:
     path = trees(tmp_path / "trees.root")
     inputs = [f"{path}:one/Events", f"{path}:two/Events"]

@@ -32,7 +32,7 @@ _MOMENTA = (("pt", "eta", "phi"), ("px", "py", "pz"))
 _MASSES = (("mass",), ("energy",))
 _COMPONENTS = ("px", "py", "pz", "pt", "eta", "phi", "mass", "energy", "charge", "pdgId")
 _CONSTANTS = ("mass", "charge")
-_KEYS = ("kind", "unit", "tree", "event", "muons", "where", "bits", "more")
+_KEYS = ("kind", "unit", "tree", "event", "muons", "where", "bits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,6 @@ class Branches:
         Name of the tree, for files with several.
     unit : "GeV" or "MeV"
         Of momenta, masses and energies in the file.
-    more : tuple of str
-        Of a collection, further branches that the events shall have, for a processor of one's own: those of lists
-        become fields of the muons, without what stands before the first underscore, the others fields of the event.
     name : str
         What the declaration is called in messages.
 
@@ -78,7 +75,6 @@ class Branches:
     bits: tuple[tuple[str, int], ...] = ()
     tree: str = ""
     unit: Literal["GeV", "MeV"] = "GeV"
-    more: tuple[str, ...] = ()
     name: str = "branches"
 
     def __post_init__(self) -> None:
@@ -86,8 +82,6 @@ class Branches:
             raise ConfigurationError(f"{self.name}: kind {self.kind!r}: use one of {', '.join(_SLOTS)}")
         if self.unit not in _UNITS:
             raise ConfigurationError(f"{self.name}: unit {self.unit!r}: use one of {', '.join(_UNITS)}")
-        if self.more and self.kind == "pair":
-            raise ConfigurationError(f"{self.name}: more = {list(self.more)}: only a collection can have more branches")
         self._check_event()
         self._check_muons()
 
@@ -156,7 +150,6 @@ class Branches:
             bits=tuple(tables["bits"].items()),
             tree=texts["tree"],
             unit=texts["unit"],
-            more=_several(content["more"], (str,), f"{name}: more") if "more" in content else (),
             name=name,
         )  # fmt: skip
 
@@ -164,8 +157,7 @@ class Branches:
     def columns(self) -> tuple[str, ...]:
         """The branches that are read, sorted."""
         muons = [value for _, values in self.muons for value in values if isinstance(value, str)]
-        conditions = (name for name, _ in (*self.where, *self.bits))
-        names = [*muons, *(name for _, name in self.event), *conditions, *self.more]
+        names = [*muons, *(name for _, name in self.event), *(name for name, _ in (*self.where, *self.bits))]
         return tuple(sorted(set(names)))
 
     def without_weight(self) -> Branches:

@@ -19,6 +19,7 @@ __all__ = [
     "MissingInputError",
     "ModelError",
     "OutputError",
+    "RepeatedEventError",
     "ZmumuError",
     "brief",
 ]
@@ -34,6 +35,18 @@ class ConfigurationError(ZmumuError, ValueError):
 
 class InputError(ZmumuError, ValueError):
     """Input that can be read but is not what it should be."""
+
+
+class RepeatedEventError(InputError):
+    """An event that is in the input twice.
+
+    Attributes
+    ----------
+    identity : tuple of int
+        Its run, luminosityBlock and event.
+    """
+
+    identity: tuple[int, ...] = ()
 
 
 class LHEError(InputError):

@@ -119,9 +119,11 @@ def checksum_note(path: str | os.PathLike[str]) -> Path:
 
 def write_checksum(path: str | os.PathLike[str]) -> None:
     """Write beside a file its SHA-256, as `sha256sum` would: ``NAME.sha256``, which ``sha256sum -c`` reads."""
-    text = f"{sha256(path)}  {Path(path).name}\n"
+    name = Path(path).name
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    text = f"{'' if escaped == name else chr(92)}{sha256(path)}  {escaped}\n"
     with atomic_path(checksum_note(path)) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(os.fsencode(text))
 
 
 def compare_checksum(path: str | os.PathLike[str], checksum: str) -> None:
@@ -134,8 +136,8 @@ def compare_checksum(path: str | os.PathLike[str], checksum: str) -> None:
     """
     note = checksum_note(path)
     try:
-        said = note.read_text(encoding="utf-8").split(maxsplit=1)[0].lower()
-    except (OSError, UnicodeDecodeError, IndexError):
+        said = os.fsdecode(note.read_bytes()).split(maxsplit=1)[0].lower().removeprefix("\\")
+    except (OSError, IndexError):
         return
     if said != checksum:
         raise InputError(

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid import histograms
-from zmumu_hybrid.candidates import BACKGROUND, LABELS, SIGNAL, Table, name_event
+from zmumu_hybrid.candidates import BACKGROUND, LABELS, SIGNAL, Table
 from zmumu_hybrid.errors import IncompleteRunError, InputError
 from zmumu_hybrid.handles import open_parquet
 from zmumu_hybrid.pairs import IDENTITY
-from zmumu_hybrid.parts import merge_parts, read_columns, write_table
+from zmumu_hybrid.parts import merge_parts, read_columns, repeated, write_table
 from zmumu_hybrid.reweighting import Reweighting, ReweightingConfig, final_weights, fit
 
 __all__ = ["checked_parts", "fit_parts", "write_results"]
@@ -103,7 +103,9 @@ def _refuse_same_number(table: Table) -> None:
     """Raise `InputError` if two neighbours have one number; that of collision data is an event's own."""
     same = np.all([table[name][1:] == table[name][:-1] for name in IDENTITY], axis=0)
     if same.any():
-        raise InputError(
-            f"{name_event(table, int(np.argmax(same)))}: this event is in the data twice: each event may be used once, "
-            "so give each file once; the rows of an event in a tree of pairs must follow one another"
+        raise repeated(
+            table,
+            int(np.argmax(same)),
+            "this event is in the data twice: each event may be used once, so give each file once; the rows of an "
+            "event in a tree of pairs must follow one another",
         )

@@ -8,11 +8,13 @@ here, or a class that opens a name as it is, and the rest of the package opens s
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-__all__ = ["create_parquet", "open_parquet", "open_root", "recreate_root"]
+__all__ = ["create_parquet", "open_parquet", "open_root", "plain_name", "recreate_root"]
 
 
 def open_root(path: str | os.PathLike[str], **options: Any) -> Any:
@@ -50,3 +52,16 @@ def create_parquet(path: str | os.PathLike[str], schema: Any, **options: Any) ->
 
     with pa.OSFile(os.fsencode(path), "wb") as stream, pq.ParquetWriter(stream, schema, **options) as writer:
         yield writer
+
+
+@contextmanager
+def plain_name(folder: Path) -> Iterator[Path]:
+    """Give a folder a name that every library takes, as long as the block lasts: a link, unless it has one already."""
+    name = str(folder)
+    if name.isascii() and name.isprintable() and not set(name) & set(":%?#[]*"):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="zmumu-") as place:
+        link = Path(place) / "folder"
+        link.symlink_to(folder.absolute())
+        yield link

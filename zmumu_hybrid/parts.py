@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from zmumu_hybrid.candidates import LABELS, Table, name_event
-from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.errors import RepeatedEventError
 from zmumu_hybrid.files import atomic_path
 from zmumu_hybrid.handles import create_parquet, open_parquet
 
@@ -31,6 +31,7 @@ __all__ = [
     "in_groups",
     "merge_parts",
     "read_columns",
+    "repeated",
     "sort_table",
     "write_part",
     "write_table",
@@ -142,7 +143,7 @@ def merge_parts(parts: Sequence[Path]) -> Iterator[Table]:
 
     Raises
     ------
-    InputError
+    RepeatedEventError
         If an event is there twice; the message names it.
     """
     cursors = [_Cursor(path) for path in parts]
@@ -180,10 +181,16 @@ def _refuse_duplicates(table: Table) -> None:
         row = int(np.argmax(same))
         datasets = [name for name, label in LABELS.items() if label in table["label"][row : row + 2]]
         held = f" ({' and '.join(datasets)})" if datasets else ""
-        raise InputError(
-            f"{name_event(table, row)}: this event is in the input twice{held}: "
-            "each event may be used once, so give each file once"
+        raise repeated(
+            table, row, f"this event is in the input twice{held}: each event may be used once, so give each file once"
         )
+
+
+def repeated(table: Table, row: int, said: str) -> RepeatedEventError:
+    """Return the error for a row whose event is there twice."""
+    error = RepeatedEventError(f"{name_event(table, row)}: {said}")
+    error.identity = tuple(int(table[name][row]) for name in _IDENTITY)
+    return error
 
 
 def in_groups(tables: Iterable[Table]) -> Iterator[Table]:

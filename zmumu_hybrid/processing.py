@@ -23,6 +23,7 @@ from zmumu_hybrid.finishing import checked_parts, fit_parts, write_results
 from zmumu_hybrid.pairs import PairOrder, PairSelection
 from zmumu_hybrid.parts import PartWriter
 from zmumu_hybrid.provenance import git_revision, versions
+from zmumu_hybrid.repeats import located
 from zmumu_hybrid.reweighting import Binning, Reweighting, ReweightingConfig
 from zmumu_hybrid.rows import ROW_STEPS
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
@@ -230,7 +231,7 @@ def process(
             reweighting = known or fit_parts(parts, options.reweighting_config, files)
             if reweighting is not None:
                 reweighting.write(staging / "reweighting.json")
-        with _timed(seconds, "merging"):
+        with _timed(seconds, "merging"), located(sources):
             write_results(parts, reweighting, staging, ["data"] if data else histograms.DATASETS)
         summary = _summary(Path(output), sources, result, seconds)
         write_json(staging / "process.json", _record(summary, sources, options, declared))

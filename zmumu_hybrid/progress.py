@@ -40,7 +40,7 @@ def progress(
         yield lambda _amount: None
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(show_speed=True),
         TextColumn("{task.completed:,.0f} " + unit),

@@ -21,6 +21,7 @@ from zmumu_hybrid.files import atomic_path, make_directory
 from zmumu_hybrid.handles import recreate_root
 from zmumu_hybrid.pairs import IDENTITY, PairOrder, PairSelection
 from zmumu_hybrid.parts import PartWriter, in_groups, merge_parts
+from zmumu_hybrid.repeats import located
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
 from zmumu_hybrid.sources import open_sources
 from zmumu_hybrid.training import ranges
@@ -216,7 +217,8 @@ def apply(
                 show_progress=show_progress,
             )
         tables = merge_parts([parts / name for name in sorted(result["parts"])])
-        written, seen = _write(tables, target, known)
+        with located(sources):
+            written, seen = _write(tables, target, known)
     expected = sum(part["rows"] for part in result["parts"].values())
     if written != expected:
         raise IncompleteRunError(

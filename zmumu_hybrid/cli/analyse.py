@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from zmumu_hybrid.cli.options import named_paths
+from zmumu_hybrid.cli.options import console_of_names, named_paths
 
 if TYPE_CHECKING:
     from zmumu_hybrid.analysis import AnalysisSummary
@@ -161,10 +161,9 @@ def analyse(
 
 
 def _show(summary: AnalysisSummary) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = console_of_names()
     steps = list(dict.fromkeys(step for counts in summary.cutflow.values() for step in counts))
     cutflow = Table("cutflow", *steps, box=None, pad_edge=False)
     for dataset, counts in summary.cutflow.items():

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from zmumu_hybrid.cli.options import console_of_names
+
 __all__ = ["evaluate"]
 
 
@@ -25,7 +27,6 @@ def evaluate(
 
 
 def _show(found: dict[str, Any], output: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(found["model"], "mean", "std over members", box=None, pad_edge=False)
@@ -33,7 +34,7 @@ def _show(found: dict[str, Any], output: Path) -> None:
         table.add_row(name, *("–" if metric[part] is None else f"{metric[part]:.4f}" for part in ("mean", "std")))
     score = found["mean_score"]
     table.add_row("auc of the mean score", f"{score['auc']:.4f}", f"± {score['auc_uncertainty']:.4f} (statistical)")
-    console = Console(highlight=False)
+    console = console_of_names()
     console.print(table)
     data = found["data"]
     events = "the held-out events" if data["left_out"] else "all events"

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from zmumu_hybrid.cli.options import console_of_names
+
 __all__ = ["limit"]
 
 
@@ -32,7 +34,6 @@ def limit(
 
 
 def _show(found: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("", "optimal AUC", "invariant ceiling", box=None, pad_edge=False)
@@ -41,7 +42,7 @@ def _show(found: dict[str, Any]) -> None:
             table.add_row(name, "too few events", "")
         else:
             table.add_row(name, *(f"{part[a]:.4f} ± {part[u]:.4f}" for a, u in _COLUMNS))
-    Console().print(table)
+    console_of_names().print(table)
 
 
 _COLUMNS = (("auc", "uncertainty"), ("invariant_ceiling", "invariant_ceiling_uncertainty"))

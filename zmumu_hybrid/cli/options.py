@@ -10,14 +10,23 @@ from typing import TYPE_CHECKING, Any
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from zmumu_hybrid.clusters import ExecutorName, Workers
 
-__all__ = ["ManyValues", "available_cores", "choose_workers", "named_paths", "spread_values"]
+__all__ = ["ManyValues", "available_cores", "choose_workers", "console_of_names", "named_paths", "spread_values"]
 
 
 def available_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def console_of_names(*, stderr: bool = False) -> Console:
+    """Return a console that prints names as they are, brackets and colons too."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def choose_workers(

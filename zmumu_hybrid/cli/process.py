@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from zmumu_hybrid.cli.options import console_of_names
+
 if TYPE_CHECKING:
     from zmumu_hybrid.processing import ProcessSummary
 
@@ -113,7 +115,6 @@ def process(
 
 
 def _show(summary: ProcessSummary) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("", *summary.cutflow, box=None, pad_edge=False)
@@ -124,7 +125,7 @@ def _show(summary: ProcessSummary) -> None:
     rows |= {"muons turned round": summary.reversed_muons}
     for title, numbers in rows.items():
         table.add_row(title, *(f"{numbers[name]:,}" for name in summary.cutflow))
-    console = Console(highlight=False)
+    console = console_of_names()
     console.print(table)
     seconds = sum(summary.seconds.values())
     files, events, pairs = (sum(numbers.values()) for numbers in (summary.files, summary.entries, summary.pairs))

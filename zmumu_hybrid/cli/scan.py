@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from zmumu_hybrid.cli.options import choose_workers
+from zmumu_hybrid.cli.options import choose_workers, console_of_names
 
 __all__ = ["scan"]
 
@@ -60,8 +60,6 @@ def scan(
     ] = None,
 ) -> None:
     """Scan batch size, learning rate, weight decay and latent width; the same command goes on where it was ended."""
-    from rich.console import Console
-
     from zmumu_hybrid.extras import require
     from zmumu_hybrid.training.settings import configure
 
@@ -73,7 +71,7 @@ def scan(
     given = {"members": members, "epochs": epochs, "fraction": fraction, "precision": precision, "device": device}
     described, training = configure(model, preset, given | {"seed": seed})
     config = ScanConfig(described, training, trial_members, trial_epochs, validation, generation, pruning)
-    console = Console(stderr=True, highlight=False)
+    console = console_of_names(stderr=True)
 
     def announce(number: int, outcome: Any) -> None:
         auc = f"{outcome.curve[-1]:.4f}" if outcome.curve else "–"
@@ -98,7 +96,6 @@ def _state(outcome: Any) -> str:
 
 
 def _show(found: dict[str, Any], output: Path, drawn: list[Path]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     names = list(found["settings"]["axes"])
@@ -108,7 +105,7 @@ def _show(found: dict[str, Any], output: Path, drawn: list[Path]) -> None:
         setting = comparison[side]["setting"]
         table.add_row(side, *(f"{setting[name]:g}" for name in names), _value(comparison[side], "std"))
     table.add_row("difference", *("" for _ in names), _value(comparison["difference"], "uncertainty", "+"))
-    console = Console(highlight=False)
+    console = console_of_names()
     console.print(table)
     training = found["settings"]["training"]
     states = [trial["state"] for trial in found["trials"]]

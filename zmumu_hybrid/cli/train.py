@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from zmumu_hybrid.cli.options import console_of_names
+
 __all__ = ["train"]
 
 
@@ -69,7 +71,6 @@ def train(
 
 
 def _show(model: str, summary: Any) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("member", "epoch", "loss", "AUC, held out", box=None, pad_edge=False)
@@ -79,7 +80,7 @@ def _show(model: str, summary: Any) -> None:
     values = [row["auc"] for row in summary.final]
     if len(values) > 1:
         table.add_row("mean", "", "", f"{mean(values):.4f}, std over members {stdev(values):.4f}", style="bold")
-    console = Console(highlight=False)
+    console = console_of_names()
     console.print(table)
     for member in summary.stopped:
         console.print(f"member {member} was stopped: its loss was not finite; what it had learned before is kept")

@@ -90,8 +90,6 @@ def identify(
     if places is not None and places.any():
         first = np.maximum(np.arange(n) - places, -1)  # -1 is the event before
         run[places > 0] = GROUPED_RUN + places[places > 0]
-        block, event = (
-            np.append(values, np.array(last, values.dtype))[first]
-            for values, last in zip((block, event), before, strict=True)
-        )
+        block = np.append(block, np.array(before[0], block.dtype))[first]
+        event = np.append(event, np.array(before[1], event.dtype))[first]
     return run, block, event

@@ -64,7 +64,7 @@ def read_lhe(path: str | os.PathLike[str], *, weights: Weights = "strict") -> An
     Parameters
     ----------
     path : path-like
-        Plain or gz, by the first bytes; `-` is standard input.
+        Plain or gz, by the first bytes; `-` is standard input; also an address (``https://``, ``root://``).
     weights : {"strict", "fill", "skip"}
         The named weights: "strict" refuses an event that has others than the first one, "fill" has NaN for a weight
         that an event has not, "skip" reads none of them.

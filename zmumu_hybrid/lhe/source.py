@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from zmumu_hybrid.errors import LHEError, MissingInputError
+from zmumu_hybrid.locations import find, is_address
 
 __all__ = ["GZIP_MAGIC", "ByteSource"]
 
@@ -25,7 +26,8 @@ class ByteSource:
     Parameters
     ----------
     path : path-like
-        `-` is standard input. What is gz is known by its first bytes.
+        `-` is standard input; what an address holds is read from a copy in the cache. What is gz is known by its first
+        bytes.
     piece_bytes : int
         About how many bytes `read` returns.
     checksum : bool
@@ -65,7 +67,7 @@ class ByteSource:
     def _open(self, path: str | os.PathLike[str]) -> BinaryIO:
         if self.is_standard_input:
             return sys.stdin.buffer
-        path = Path(path)
+        path = find(path).path if is_address(path) else Path(path)
         if path.is_dir():
             raise MissingInputError(f"{path}: is a directory, a file is needed")
         try:

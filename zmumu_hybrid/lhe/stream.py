@@ -82,6 +82,8 @@ class LHEStream:
         self._pieces = self._read_ahead()
         self._events = 0
         self._last = 0, 0  # luminosityBlock and event of the last event that was taken
+        self._limit = self._room = sys.maxsize
+        self._next = b"", 0  # a text, and where in it the next event begins
         try:
             self.init, self._left, self._lines = self._read_preamble()
         except BaseException:
@@ -195,8 +197,8 @@ class LHEStream:
 
     def _chunks(self, events_per_chunk: int | None) -> Iterator[Any]:
         """Yield what `chunks` does; `_limit` may be lowered between two arrays, and `_next` is where it goes on."""
-        self._limit = sys.maxsize if events_per_chunk is None else events_per_chunk
-        self._room = sys.maxsize if events_per_chunk is None else _PARTICLES_IN_CHUNK
+        if events_per_chunk is not None:
+            self._limit, self._room = events_per_chunk, _PARTICLES_IN_CHUNK
         state = np.zeros(len(State), np.int64)
         state[State.WEIGHTS] = self._mode
         buffer = EventBuffer(min(self._limit, _ROOM), 8 * min(self._limit, _ROOM), 0)

@@ -14,6 +14,7 @@ from typing import Any
 
 from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import make_directory
+from zmumu_hybrid.handles import plain_name
 from zmumu_hybrid.training.trainer import Member, Row
 
 __all__ = ["event_log", "write_events"]
@@ -48,12 +49,13 @@ def _writer(folder: Path) -> Iterator[Callable[[Row], None]]:
     shutil.rmtree(folder, ignore_errors=True)
     make_directory(folder)
     with ExitStack() as stack:
+        plain = stack.enter_context(plain_name(folder))
         members: dict[int, Any] = {}
 
         def write(row: Row) -> None:
             member, epoch = int(row["member"]), int(row["epoch"])
             if member not in members:
-                members[member] = stack.enter_context(SummaryWriter(str(folder / f"member-{member}"), flush_secs=5))
+                members[member] = stack.enter_context(SummaryWriter(str(plain / f"member-{member}"), flush_secs=5))
             for name, value in row.items():
                 if name not in ("member", "epoch"):
                     members[member].add_scalar(name, value, epoch)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote, quote_from_bytes
 
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import make_directory
+from zmumu_hybrid.locations import is_address
 from zmumu_hybrid.training.scan.space import AXES, Outcome, State, quiet
 
 __all__ = ["Ledger"]
@@ -49,7 +52,7 @@ class Ledger:
         import optuna
         from sqlalchemy.exc import SQLAlchemyError
 
-        url = storage if storage and "://" in storage else _sqlite(Path(storage) if storage else folder / "scan.db")
+        url = storage if storage and is_address(storage) else _sqlite(Path(storage) if storage else folder / "scan.db")
         key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         name = f"{settings['model']['network']}-{key[:16]}"
         with ExitStack() as stack, quiet():
@@ -102,5 +105,13 @@ class Ledger:
 
 
 def _sqlite(path: Path) -> str:
-    make_directory(path.resolve().parent)
-    return f"sqlite:///{path.resolve()}"
+    path = path.resolve()
+    make_directory(path.parent)
+    if str(path).isascii() and not set(str(path)) & set("?%#"):
+        return f"sqlite:///{path}"
+    from sqlalchemy import make_url
+
+    quoted = quote_from_bytes(os.fsencode(path))
+    if make_url("sqlite:///%25").database == "%":  # newer versions take one layer of quotes off before SQLite does
+        quoted = quote(quoted)
+    return f"sqlite:///file:{quoted}?uri=true"
