@@ -13,9 +13,6 @@ from zmumu_hybrid.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from zmumu_hybrid.nets.config import NetworkConfig
-    from zmumu_hybrid.nets.dimuon import ParticleNetwork
-
 __all__ = ["Architecture", "describe", "draw"]
 
 Widths = tuple[int, ...]
@@ -82,7 +79,7 @@ class Architecture:
         return sum(sum(widths[1:-1]) for widths in self.stacks.values())
 
 
-def describe(network: ParticleNetwork | NetworkConfig) -> Architecture:
+def describe(network: Any) -> Architecture:
     """Read the architecture off one of the paper's networks, or off the description of one."""
     config = getattr(network, "config", network)
     return Architecture(config.model, config.stacks, getattr(config, "pooling", "weighted-sum"))

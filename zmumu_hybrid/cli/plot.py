@@ -31,7 +31,8 @@ def plot(
 
     folders = named_paths(directories, "run")
     if len(folders) == 1:
-        drawn = draw_folder(*folders.values(), output, note=note)
+        (folder,) = folders.values()
+        drawn = draw_folder(folder, output, note=note)
     else:
         drawn = draw_runs(folders, output, note=note)
     for path in drawn:

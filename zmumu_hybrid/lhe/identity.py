@@ -90,6 +90,6 @@ def identify(
     if places is not None and places.any():
         first = np.maximum(np.arange(n) - places, -1)  # -1 is the event before
         run[places > 0] = GROUPED_RUN + places[places > 0]
-        block = np.append(block, np.array(before[0], block.dtype))[first]
-        event = np.append(event, np.array(before[1], event.dtype))[first]
+        block = np.concatenate([block, np.array([before[0]], np.uint32)])[first]
+        event = np.concatenate([event, np.array([before[1]], np.uint64)])[first]
     return run, block, event

@@ -82,8 +82,9 @@ class LHEStream:
         self._pieces = self._read_ahead()
         self._events = 0
         self._last = 0, 0  # luminosityBlock and event of the last event that was taken
-        self._limit = self._room = sys.maxsize
-        self._next = b"", 0  # a text, and where in it the next event begins
+        self._limit: int = sys.maxsize
+        self._room: int = sys.maxsize
+        self._next: tuple[bytes, int] = (b"", 0)  # a text, and where in it the next event begins
         try:
             self.init, self._left, self._lines = self._read_preamble()
         except BaseException:

@@ -160,7 +160,7 @@ class ModernHybrid(nn.Module):
 
     def forward(self, p4: Tensor) -> Tensor:
         """Return the logits, shape (B,)."""
-        return self.joined(p4, pt(p4[:, :1]) / UNIT)  # type: ignore[no-any-return]
+        return self.joined(p4, pt(p4[:, :1]) / UNIT)
 
 
 class _GeneralTransformer(nn.Module):

@@ -62,8 +62,8 @@ def measure(logits: NDArray[Any], table: TrainingTable) -> dict[str, float]:
     found["accuracy"] = float(share @ ((values > 0) == (label == 1)))
     for percent in (50, 80):
         found[f"rejection_{percent}"] = rejection(values, label, weight, percent / 100)
-    pt = table.pt
-    for name, (low, high) in SLICES.items() if pt is not None else ():
+    pt = np.full(len(label), np.nan) if table.pt is None else table.pt
+    for name, (low, high) in SLICES.items():
         inside = (pt >= low) & (pt < high)
         if all(weight[inside & (label == value)].sum() > 0 for value in (0, 1)):
             measured = auc_with_uncertainty(values[inside], label[inside], weight[inside])

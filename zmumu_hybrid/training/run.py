@@ -77,7 +77,7 @@ class RunSummary:
 
     output: Path
     ensemble: Ensemble
-    final: list[Row]
+    final: list[dict[str, Any]]
     stopped: list[int]
     seconds: float
     repeated: bool = False
@@ -249,8 +249,8 @@ def _standardised(make: Callable[[], nn.Module], training: TrainingConfig, input
     """Return the modules of all members, with the standardisation of the training events where they have one."""
     modules = [make_member(make, training.seed, number) for number in range(training.members)]
     for module in modules:
-        if hasattr(module, "standardise"):
-            module.standardise(inputs)
+        if callable(learn := getattr(module, "standardise", None)):
+            learn(inputs)
     return modules
 
 
@@ -258,14 +258,15 @@ def _events(
     data: str | os.PathLike[str] | TrainingTable, held_out: TrainingTable | None, training: TrainingConfig
 ) -> tuple[TrainingTable, TrainingTable | None, FreshSmearing | BoostedCopies | None]:
     """Return training and held-out events, and what makes those of each epoch if they change."""
+    fresh: FreshSmearing | BoostedCopies | None = None
     if isinstance(data, TrainingTable):
         if training.resmear or training.copies != "none" or training.fraction != 1.0:
             raise ConfigurationError("resmear, copies and fraction need a directory of `zmumu process`, not a table")
         data.require_classes("the table", training.batch_size)
-        table, where, fresh = data, "the table", None
+        table, where = data, "the table"
     else:
         table = load(data, fraction=training.fraction, seed=training.seed, batch_size=training.batch_size)
-        held_out, where, fresh = load(data, split="test"), str(table_path(data)), None
+        held_out, where = load(data, split="test"), str(table_path(data))
         if training.resmear:
             fresh = FreshSmearing(data, training.fraction, training.seed)
         elif training.copies != "none":

@@ -89,11 +89,9 @@ def check_module(module: nn.Module, inputs: Inputs, table: TrainingTable, batch_
             raise ModelError(f"{name}: forward does not take the inputs {', '.join(inputs)}: {error}") from error
         drawn = not torch.equal(before, torch.get_rng_state())
     classes = int(table.label.max()) + 1
-    shape = tuple(predicted.shape) if isinstance(predicted, Tensor) else type(predicted).__name__
-    fits = (
-        isinstance(shape, tuple)
-        and len(label) in shape[:1]
-        and ((len(shape) == 1 and classes <= 2) or (len(shape) == 2 and shape[1] >= max(classes, 2)))
+    shape = tuple(getattr(predicted, "shape", ()))
+    fits = len(label) in shape[:1] and (
+        (len(shape) == 1 and classes <= 2) or (len(shape) == 2 and shape[1] >= max(classes, 2))
     )
     if not fits:
         wanted = f"({len(label)},)" if classes <= 2 else f"({len(label)}, {classes})"
