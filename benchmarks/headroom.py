@@ -4,20 +4,24 @@
 
 STUDY is the folder of `zmumu reproduce --scale full`, of which the samples, the limit and the paper's networks are
 taken; DIR has the same for 1,000,000 training events (`docs/optimal.md` says how to make it). Every case is trained
-once, into FOLDER or the folder `headroom` beside OUTPUT.json, and scored on all events of the evaluation sample. The
-same command goes on where it was interrupted; with PATTERNs it does the cases whose names match one, and adds them to
-what OUTPUT.json holds.
+once, into FOLDER or the folder `headroom` beside OUTPUT.json, and scored on all events of the evaluation sample: a
+stage of a journal there. The same command goes on where it was interrupted; with PATTERNs it does the cases whose names
+match one, and adds them to what OUTPUT.json holds.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid.files import read_json, write_json
 from zmumu_hybrid.study.approaches import LARGE, LARGEST, cases, draw, enter, of_the_paper, reach
+from zmumu_hybrid.study.journal import Journal
+from zmumu_hybrid.study.trainings import RUN
 
 NOTE = "independent events; one draw per muon, pz held, width 0.1; mean and standard deviation over members"
 
@@ -38,12 +42,19 @@ def main() -> None:
     results.setdefault("limits", {})[str(LARGE)] = read_json(options.study / "limit.json")
     if options.large:
         results["limits"][str(LARGEST)] = read_json(options.large / "limit.json")
-    for model, events, found in of_the_paper(options.study):
+    journal = Journal(folder)
+    for model, events, found in of_the_paper(Journal(options.study).stored(), results["limits"][str(LARGE)]):
         enter(results, "paper", model, events, found)
     for case in cases():
         if any(fnmatch(case.name, pattern) for pattern in options.only) and (case.events != LARGEST or options.large):
             root = options.large if case.events == LARGEST else options.study
-            found = reach(case, root, folder, threads=options.threads)
+            found = journal.do(
+                case.name,
+                partial(reach, case, root, folder, threads=options.threads),
+                settings={**asdict(case), "limit": read_json(root / "limit.json")},
+                outputs=[f"{case.name}/{name}" for name in RUN],
+                folder=case.name,
+            )
             enter(results, case.approach, case.model, case.events, found)
             write_json(options.output, results)
             mean = sum(found["headroom"]) / len(found["headroom"])

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import uproot
 
 from zmumu_hybrid.clusters import Workers, worker_pool
 from zmumu_hybrid.convert import convert
+from zmumu_hybrid.parts import PartWriter
 from zmumu_hybrid.processing import ProcessOptions, process
 from zmumu_hybrid.processors.dimuon import DimuonConfig, DimuonProcessor
 from zmumu_hybrid.running import run
@@ -60,15 +62,15 @@ def main(events: int) -> None:
         for suffix in ("root", "parquet"):
             sources = open_sources({"signal": [folder / f"toy.{suffix}"]})
             with tempfile.TemporaryDirectory(dir=folder) as parts:
-                for what, config in (
-                    ("histograms", DimuonConfig()),
-                    ("histograms and table", DimuonConfig(parts=Path(parts))),
+                for what, config, finish in (
+                    ("histograms", DimuonConfig(), None),
+                    ("histograms and table", DimuonConfig(table=True), PartWriter(Path(parts))),
                 ):
-                    processor = DimuonProcessor(config)
-                    report(f"{suffix}, iterative: {what}", best(lambda: run(sources, processor, chunksize=CHUNK)))
+                    work = partial(run, sources, DimuonProcessor(config), finish=finish)
+                    report(f"{suffix}, iterative: {what}", best(lambda: work(chunksize=CHUNK)))
                     with worker_pool(Workers("futures", 2)) as pool:
-                        run(sources, processor, pool=pool, chunksize=10_000)  # the workers' imports
-                        seconds = best(lambda: run(sources, processor, pool=pool, chunksize=CHUNK))
+                        work(pool=pool, chunksize=10_000)  # the workers' imports
+                        seconds = best(lambda: work(pool=pool, chunksize=CHUNK))
                     report(f"{suffix}, 2 processes: {what}", seconds)
         for executor in ("iterative", "futures"):
             options = ProcessOptions(executor=executor, workers=2, chunksize=CHUNK)

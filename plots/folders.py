@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from zmumu_hybrid.errors import InputError, MissingInputError
 from zmumu_hybrid.plots import architecture, learning_curves, mass_slices, pt_reweighting, style, symmetry_factor
 from zmumu_hybrid.training.measures import read_metrics
 
-__all__ = ["draw_folder"]
+__all__ = ["draw_folder", "draw_runs"]
 
 PT_GRID = np.linspace(5.0, 100.0, 191)
 """Where the symmetry factor is asked for (GeV)."""
@@ -58,6 +59,40 @@ def draw_folder(
             "of `zmumu train`"
         )
     return [file for name, drawing in drawings.items() for file in style.save(drawing.figure, Path(output) / name)]
+
+
+def draw_runs(
+    runs: Mapping[str, str | os.PathLike[str]], output: str | os.PathLike[str], *, note: str | None = None
+) -> list[Path]:
+    """Draw the learning curves of several runs in one figure, `learning_curves`; it needs no torch.
+
+    Parameters
+    ----------
+    runs : mapping of str to path-like
+        Outputs of `zmumu train` by what they are called in the legend; the names of the networks have their own looks.
+    output : path-like
+        Folder for the figure.
+    note : str, optional
+        Small type above it.
+
+    Returns
+    -------
+    list of Path
+        The files, a PNG and a PDF.
+
+    Raises
+    ------
+    MissingInputError, InputError
+        If a folder is not the output of `zmumu train`.
+    """
+    tables = {}
+    for name, run in runs.items():
+        if not (Path(run) / "metrics.parquet").exists():
+            raise InputError(f"{run}: no metrics.parquet is in it: several folders must be outputs of `zmumu train`")
+        tables[name] = read_metrics(Path(run) / "metrics.parquet")
+    columns = 3 if max(map(len, runs)) < 20 else 1
+    drawing = learning_curves.draw_panel(tables, note=note, columns=columns)
+    return style.save(drawing.figure, Path(output) / "learning_curves")
 
 
 def _draw_processed(directory: Path, note: str | None) -> dict[str, style.Drawing]:

@@ -242,7 +242,12 @@ def looks_for(names: Sequence[str], known: Mapping[str, Look]) -> dict[str, Look
     """Return a look for every name: its fixed one, or for a name that is not `known` a spare colour and the name."""
     spare = ["#a96b59", "#b9ac70", "#92dadd", "#94a4a2", "#717581", "#e76300"]
     others = [name for name in names if name not in known]
-    made = {name: Look(name, spare[i % len(spare)], "-") for i, name in enumerate(others)}
+    dashes = ("-", "--", "-.", ":")
+    made = {}
+    for i, name in enumerate(others):
+        label = f" {name}" if name.startswith("_") else name  # matplotlib would leave it out
+        look = spare[i % len(spare)], dashes[i // len(spare) % len(dashes)]
+        made[name] = Look(label.replace("$", r"\$"), *look)
     return {name: known.get(name) or made[name] for name in names}
 
 
@@ -255,7 +260,17 @@ def note(ax: Axes, text: str | None) -> None:
     points = FontProperties(size="x-small").get_size_in_points()
     width = ax.get_window_extent().width * 72.0 / figure_of(ax).dpi
     lines = textwrap.fill(text, max(20, int(width / (0.52 * points))))
-    ax.text(0.0, 1.01, lines, transform=ax.transAxes, ha="left", va="bottom", fontsize="x-small", color=GREY)
+    ax.text(
+        0.0,
+        1.01,
+        lines,
+        transform=ax.transAxes,
+        ha="left",
+        va="bottom",
+        fontsize="x-small",
+        color=GREY,
+        parse_math=False,
+    )
 
 
 def legend(ax: Axes, *, columns: int = 1, location: str = "upper right", title: str | None = None) -> Legend:

@@ -6,21 +6,17 @@ NanoAOD or converted files, with `NanoAODSchema` or `zmumu_hybrid.schema.EventSc
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
-import numpy as np
 from coffea.processor import ProcessorABC
 
 from zmumu_hybrid import candidates, histograms
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.flatpairs import IDENTITY
 from zmumu_hybrid.pairs import PairSelection, choose
-from zmumu_hybrid.parts import write_part
 from zmumu_hybrid.reweighting import Reweighting
 from zmumu_hybrid.smearing import SmearingConfig, count_reversed, smear_flat
 from zmumu_hybrid.splitting import SplitConfig
@@ -45,15 +41,18 @@ class DimuonConfig:
         Which events are held out for tests.
     reweighting : Reweighting, optional
         Factors for the background that are known beforehand.
-    parts : Path, optional
-        An existing directory for the candidate table, one sorted Parquet file a chunk; None writes nothing.
+    table : bool
+        Whether the rows of the candidate table are among what comes out.
+    histograms : bool
+        Whether the histograms are.
     """
 
     selection: PairSelection = field(default_factory=PairSelection)
     smearing: SmearingConfig = field(default_factory=SmearingConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     reweighting: Reweighting | None = None
-    parts: Path | None = None
+    table: bool = False
+    histograms: bool = True
 
 
 class DimuonProcessor(ProcessorABC):
@@ -63,10 +62,10 @@ class DimuonProcessor(ProcessorABC):
     table and histograms are without it. What comes out, by key:
 
     - "histograms": {name: `hist.Hist`}, see `zmumu_hybrid.histograms`; without ``pt_after`` unless a reweighting is
-      given, as a chunk alone cannot fit one;
+      given, as a chunk alone cannot fit one; empty if they are not asked for;
     - "cutflow": {data set: {step: number of events}};
     - "reversed muons": {data set: number of muons whose transverse momentum was turned round by the smearing};
-    - "parts": {name of a part: {"dataset", "file", "rows"}}, empty where no parts are written.
+    - "table": list of pieces of the candidate table, {column: array}, in no order; empty unless they are asked for.
 
     Parameters
     ----------
@@ -82,39 +81,39 @@ class DimuonProcessor(ProcessorABC):
         config, dataset = self._config, str(events.metadata["dataset"])
         label = label_of(events.metadata)
         chosen = choose(events, config.selection)
-        filled = histograms.make(["data"] if label == candidates.DATA else histograms.DATASETS)
-        if config.reweighting is None:
-            del filled["pt_after"]  # nothing is reweighted here
-        filler, reversed_muons, tables = histograms.Filler(filled), 0, []
-        columns = _FILLED if config.parts is None else None
+        filled = self._empty(label)
+        filler = histograms.Filler(filled) if filled else None
+        reversed_muons, tables = 0, []
+        columns = None if config.table else _FILLED
         for pairs in chosen.blocks():
             smeared = smear_flat(pairs, config.smearing, dataset)
             table = candidates.tabulate(pairs, smeared, label, dataset, config.split, columns)
             if config.reweighting is not None and label == candidates.BACKGROUND:
                 table["weight"] = table["weight"] * config.reweighting.apply(table["pt_0"])
-            filler.fill(table)
+            if filler is not None:
+                filler.fill(table)
             reversed_muons += count_reversed(pairs, smeared)
-            if config.parts is not None:
+            if config.table and len(pairs):
                 tables.append(table)
         return {
             "histograms": filled,
             "cutflow": {dataset: {**chosen.cutflow, "pairs": len(chosen)}},
             "reversed muons": {dataset: reversed_muons},
-            "parts": self._write(tables, events.metadata),
+            "table": tables,
         }
+
+    def _empty(self, label: int) -> histograms.Histograms:
+        """Return what is filled for a label: no reweighted histogram where nothing is reweighted."""
+        if not self._config.histograms:
+            return {}
+        made = histograms.make(["data"] if label == candidates.DATA else histograms.DATASETS)
+        if self._config.reweighting is None:
+            del made["pt_after"]
+        return made
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
         """Return the sum over all chunks as it is."""
         return accumulator
-
-    def _write(self, tables: list[candidates.Table], metadata: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        rows = sum(len(table["run"]) for table in tables)
-        if self._config.parts is None or not rows:
-            return {}
-        table = {name: np.concatenate([each.pop(name) for each in tables]) for name in list(tables[0])}
-        name = f"{part_key(metadata)}.parquet"
-        write_part(table, self._config.parts / name)
-        return {name: {"dataset": metadata["dataset"], "file": metadata["filename"], "rows": rows}}
 
 
 def label_of(metadata: Mapping[str, Any]) -> int:
@@ -134,9 +133,3 @@ def label_of(metadata: Mapping[str, Any]) -> int:
         f"data set {metadata['dataset']!r}: signal or background? name it so, or give it metadata "
         f"{{'label': 'signal'}}, {{'label': 'background'}} or {{'label': 'data'}} in the fileset, not {said!r}"
     )
-
-
-def part_key(metadata: Mapping[str, Any]) -> str:
-    """Return a file name that only one chunk of a run has, and that a chunk has again when it is repeated."""
-    chunk = [str(metadata[name]) for name in ("dataset", "filename", "treename", "entrystart", "entrystop")]
-    return hashlib.sha256("\0".join(chunk).encode()).hexdigest()[:24]

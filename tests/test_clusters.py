@@ -1,15 +1,23 @@
 from __future__ import annotations
 
-import builtins
+import concurrent.futures
 import gc
 import os
+import socket
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from zmumu_hybrid.clusters import Workers, jobqueue_cluster, worker_pool
+from zmumu_hybrid.analysis import AnalysisOptions
+from zmumu_hybrid.apply import ApplyOptions
+from zmumu_hybrid.cli.main import app
+from zmumu_hybrid.clusters import Workers, describe_loss, jobqueue_cluster, worker_pool
 from zmumu_hybrid.errors import ConfigurationError, InputError, MissingDependencyError
+from zmumu_hybrid.processing import ProcessOptions
 
 SLURM = """
 jobqueue:
@@ -91,20 +99,68 @@ def test_a_scheduler_that_does_not_answer_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("127.0.0.1:{}", "refused"),
+        ("tls://127.0.0.1:{}", "refused"),
+        ("tcp://x", "needs a port"),
+        ("x:y", "needs a port"),
+    ],
+)
+def test_where_nobody_listens_is_said_before_anything_else(tmp_path: Path, place: str, message: str) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        place = place.format(closed.getsockname()[1])
+    missing, output = tmp_path / "missing.root", tmp_path / "output"
+    for command in (
+        ["process", "--signal", missing, "--executor", "dask"],
+        ["analyse", "--signal", missing, "--executor", "dask"],
+        ["apply", missing, "--input", missing, "--executor", "dask"],
+        ["scan", "pfn", "--data", missing],
+        ["reproduce"],
+    ):
+        arguments = [str(each) for each in (*command, "--scheduler", place, "--output", output)]
+        done = CliRunner().invoke(app, arguments)
+        assert isinstance(done.exception, ConfigurationError)
+        assert f"no dask scheduler answers at {place!r}: " in str(done.exception)
+        assert message in str(done.exception)
+        assert not output.exists()
+
+
+def test_somebody_else_who_listens_is_no_scheduler() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            while True:
+                try:
+                    caller, _ = server.accept()
+                except OSError:
+                    return
+                with caller:
+                    caller.sendall(b"HTTP/1.1 400 Bad Request, I speak another protocol\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with (
+            pytest.raises(ConfigurationError, match="no dask scheduler answers at"),
+            worker_pool(Workers("dask", scheduler=f"tcp://127.0.0.1:{server.getsockname()[1]}")),
+        ):
+            pass
+
+
+def test_a_lost_scheduler_is_no_lack_of_memory() -> None:
+    assert "the connection to the dask scheduler was lost" in str(describe_loss(concurrent.futures.CancelledError()))
+    assert "out of memory" in str(describe_loss(concurrent.futures.process.BrokenProcessPool("died")))
+    assert describe_loss(ValueError()) is None
+
+
+@pytest.mark.parametrize(
     ("settings", "missing"),
     [({}, "distributed"), ({"jobqueue": Path("x.yaml")}, "dask_jobqueue")],
 )
 def test_a_package_that_is_not_installed_is_named(
     monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], missing: str
 ) -> None:
-    original = builtins.__import__
-
-    def refuse(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == missing:
-            raise ImportError(name)
-        return original(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setitem(sys.modules, missing, None)
     with (
         pytest.raises(MissingDependencyError, match=r"pip install 'zmumu-hybrid\[dask\]'"),
         worker_pool(Workers("dask", **settings)),
@@ -162,3 +218,10 @@ def test_a_scheduler_that_runs_already_is_used_and_stays() -> None:
             with worker_pool(Workers("dask", scheduler=cluster.scheduler_address, worker_timeout=600)) as pool:
                 assert pool is not None
                 assert pool.submit(abs, -3).result() == 3
+
+
+def test_the_page_says_what_the_defaults_are() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "clusters.md").read_text(encoding="utf-8")
+    sizes = [options.chunksize for options in (ProcessOptions(), ApplyOptions(), AnalysisOptions())]
+    assert f"`--chunksize`, {sizes[0]:,} events by default, {sizes[1]:,} for `zmumu apply` and\n`zmumu analyse`" in page
+    assert sizes[1] == sizes[2]

@@ -151,6 +151,14 @@ OF_PARQUET: dict[str, tuple[Callable[[], Columns], str]] = {
         lambda: sound() | {"event": pa.array([str(i) for i in range(EVENTS)])},
         r"row 0: event is '0' \(string\): a number is needed",
     ),
+    "text as lists": (
+        lambda: sound() | {"Muon_eta": pa.array(["ab"] * EVENTS)},
+        "Muon_eta holds string: a list of numbers for each event is needed",
+    ),
+    "list views": (
+        lambda: arrow("Muon_eta", pa.list_view(pa.float64())),
+        r"row 0: Muon_eta is .*: a number, or a list of numbers, is needed",
+    ),
     "words": (
         lambda: sound() | {"event": pa.array(["a"] * EVENTS).dictionary_encode()},
         r"row 0: event is 'a' \(categorical\[type=string\]\): a number is needed",
@@ -190,6 +198,28 @@ def test_it_is_refused_and_named_on_every_path(
     if "genWeight is" not in message:  # which names the event, after the entries of the chunk
         assert len(said) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_an_optional_number_that_is_missing_is_refused(tmp_path: Path) -> None:
+    event = ak.Array([None if entry == 9 else entry for entry in range(EVENTS)])
+    path = write(tmp_path, "RNTuple", sound() | {"event": event})
+    with pytest.raises(InputError, match=f"{path}, entry 9: event has a gap: a number is missing"):
+        process([path], [], tmp_path / "out", show_progress=False)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    table = pq.read_table(write(tmp_path, "Parquet", sound()))
+    pq.write_table(table.append_column("event", table["event"]), path)
+    with pytest.raises(InputError, match=f"{path}: has more than one column event: rename or drop the others"):
+        process([path], [], tmp_path / "out", show_progress=False)
+
+
+def test_branches_that_end_before_their_tree_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, "TTree", sound())
+    monkeypatch.setattr(uproot.behaviors.TTree.TTree, "num_entries", EVENTS + 1)
+    with pytest.raises(InputError, match=rf"{path}: \w+ has 20 entries, and its tree 21"):
+        process([path], [], tmp_path / "out", show_progress=False)
 
 
 LIKE: dict[str, tuple[str, Callable[[], Columns]]] = {

@@ -19,6 +19,7 @@ import uproot
 from lhe_samples import PLAIN_EVENT, REAL, document, real_text
 from toyfiles import toy_lhe_events, write_lhe
 from zmumu_hybrid import convert as conversion
+from zmumu_hybrid import converted
 from zmumu_hybrid.cache import default_cache_directory
 from zmumu_hybrid.convert import Content, convert, kind_of
 from zmumu_hybrid.errors import ConfigurationError, InputError, LHEError, MissingInputError, OutputError
@@ -198,8 +199,8 @@ def test_kind_of_others(tmp_path: Path) -> None:
         (b"<html>", "looks like XML or HTML that is not LHE"),
         (b"\0\1\2", "looks like binary data"),
         (b"run lumi event\n1 2 3", "looks like text that begins with 'run lumi event"),
-        (gzip.compress(b"hello"), "looks like text that begins with 'hello'"),
-        (gzip.compress(b"hello")[:12], "the gz data end too early"),
+        (gzip.compress(b"hello", mtime=0), "looks like text that begins with 'hello'"),
+        (gzip.compress(b"hello", mtime=0)[:12], "the gz data end too early"),
         (b"", "the file is empty"),
     ],
 )
@@ -211,8 +212,8 @@ def test_kind_of_anything_else(tmp_path: Path, content: bytes, looks: str) -> No
 
 def cached(path: Path, cache: Path | None = None, **known: Any) -> Path:
     """Return what one file is converted to."""
-    (converted,) = conversion.cached([path], cache, **known)
-    return converted.readable
+    (one,) = converted.cached([path], cache, **known)
+    return one.readable
 
 
 def test_a_file_is_converted_once(tmp_path: Path) -> None:
@@ -234,7 +235,7 @@ def test_changed_input_and_changed_converter_are_noticed(tmp_path: Path, monkeyp
     source.write_bytes(document(PLAIN_EVENT, PLAIN_EVENT))
     assert len(tree_of(cached(source, tmp_path / "cache"))) == 2
     assert len(tree_of(first)) == 1
-    monkeypatch.setattr(conversion, "_VERSION", 10**6)
+    monkeypatch.setattr(converted, "VERSION", 10**6)
     assert cached(source, tmp_path / "cache").parent.name.endswith("-v1000000")
 
 
@@ -245,8 +246,8 @@ def test_small_files_share_an_entry_and_few_change_with_one_more(
     monkeypatch.setattr(conversion, "_MOST_CHUNKS", 3)
     texts = toy_lhe_events(60)
     files = [write_lhe(tmp_path / f"{k}.lhe", texts[2 * k : 2 * k + 1 + k % 2]) for k in range(20)]
-    monkeypatch.setattr(conversion, "_BUNDLE_BYTES", sum(file.stat().st_size for file in files) // 3)
-    found = conversion.cached(files, tmp_path / "cache")
+    monkeypatch.setattr(converted, "_BUNDLE_BYTES", sum(file.stat().st_size for file in files) // 3)
+    found = converted.cached(files, tmp_path / "cache")
     for file, (readable, start, events) in zip(files, found, strict=True):
         tree = tree_of(readable)
         assert tree["event"][start : start + events].tolist() == read_lhe(file).event.tolist()
@@ -254,11 +255,11 @@ def test_small_files_share_an_entry_and_few_change_with_one_more(
             edges = root["Events"]["event"].entry_offsets
         assert max(np.diff(edges)) <= 7
         assert min(np.diff(edges)[:-1], default=7) >= 6
-    entries = {converted.readable for converted in found}
+    entries = {one.readable for one in found}
     assert 1 < len(entries) < 20
-    assert conversion.cached(files[::-1], tmp_path / "cache") == found[::-1]
-    again = conversion.cached([*files, write_lhe(tmp_path / "more.lhe", texts[50:])], tmp_path / "cache")
-    assert len({converted.readable for converted in again} - entries) == 1
+    assert converted.cached(files[::-1], tmp_path / "cache") == found[::-1]
+    again = converted.cached([*files, write_lhe(tmp_path / "more.lhe", texts[50:])], tmp_path / "cache")
+    assert len({one.readable for one in again} - entries) == 1
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "note", "note removed"])
@@ -342,7 +343,7 @@ def test_an_unusable_cache(tmp_path: Path) -> None:
 
 
 def test_the_entry_cannot_be_put_in_its_place(tmp_path: Path) -> None:
-    entry = tmp_path / f"{sha256(SIGNAL)}-v{conversion._VERSION}"
+    entry = tmp_path / f"{sha256(SIGNAL)}-v{converted.VERSION}"
     entry.write_text("a file where the directory should be")
     assert len(tree_of(cached(SIGNAL, tmp_path))) == 25
 

@@ -5,10 +5,7 @@ What is asked is always the same: the right numbers or one clear error, and neve
 
 from __future__ import annotations
 
-import resource
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ import uproot
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from killing import stopped
+from killing import forked, once, stopped
 from laws import examples
 from toyfiles import toy_lhe_events, write_lhe, write_root
 from toys import toy_events
@@ -30,8 +27,6 @@ from zmumu_hybrid.processing import OUTPUTS, ProcessOptions, process
 from zmumu_hybrid.processors.dimuon import DimuonProcessor
 from zmumu_hybrid.running import run
 from zmumu_hybrid.sources import open_sources
-
-ZMUMU = "import sys; from zmumu_hybrid.cli.main import main; sys.argv[0] = 'zmumu'; main()"
 
 places = st.integers(0, 10**9)
 spoilt = examples(25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
@@ -159,27 +154,17 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-@pytest.mark.parametrize("limit", [2_000, 30_000, 50_000])
-def test_a_full_disk_is_one_error_and_leaves_nothing(converted: Path, tmp_path: Path, limit: int) -> None:
-    arguments = ["process", "--signal", str(converted), "--output", "out"]
-
-    def fill_the_disk() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", ZMUMU, *arguments],
-        cwd=tmp_path,
-        preexec_fn=fill_the_disk,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1, done.stderr
-    assert done.stderr.startswith("zmumu: error: ")
-    assert done.stderr.count("\n") == 1
-    assert names(tmp_path / "out") == []
-    subprocess.run([sys.executable, "-c", ZMUMU, *arguments], cwd=tmp_path, capture_output=True, check=True)
-    assert set(names(tmp_path / "out")) <= set(OUTPUTS)
+def test_a_full_disk_is_one_error_and_leaves_nothing(converted: Path, tmp_path: Path) -> None:
+    limits = (2_000, 30_000, 50_000)
+    run = f"zmumu('process', '--signal', {str(converted)!r}, '--output', {str(tmp_path)!r} + '/{{}}')"
+    fill = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0})); "
+    refused = forked(once(run.format("whole")), [fill.format(limit) + run.format(limit) for limit in limits])
+    assert set(names(tmp_path / "whole")) <= set(OUTPUTS)
+    for limit, ended in zip(limits, refused, strict=True):
+        assert ended.status == 1, ended.err
+        assert ended.err.startswith("zmumu: error: ")
+        assert ended.err.count("\n") == 1
+        assert names(tmp_path / str(limit)) == []
 
 
 def test_a_disk_that_fills_while_a_part_is_written(
@@ -205,15 +190,12 @@ def test_a_run_stopped_at_any_moment_can_be_run_again(tmp_path: Path, number: in
     for name, chosen in (("out", old), ("new", new)):
         process([file], [], tmp_path / name, chosen, show_progress=False)
         results[name] = sha256(tmp_path / name / "candidates.parquet")
-    arguments = ["zmumu", "process", "--signal", str(file), "--seed", "2", "--chunksize", "100", "--output"]
-    preamble = (
-        "import sys; from zmumu_hybrid.cli.main import main\n"
-        f"def run(output): sys.argv = [*{arguments!r}, output]; main()\n"
-        f"try: run({str(tmp_path / 'warm')!r})\n"  # what is compiled and loaded now is not by each of the runs
-        "except SystemExit: pass"
+    run = f"zmumu('process', '--signal', {str(file)!r}, '--seed', '2', '--chunksize', '100', '--output', {{}})"
+    runs = stopped(
+        once(run.format(repr(str(tmp_path / "whole")))), run.format("output"), tmp_path / "out", number, every=3
     )
-    runs = stopped(preamble, "run(output)", tmp_path / "out", number, every=3)
-    assert list(runs.values()) == [130 if number == signal.SIGINT else -number] * (len(runs) - 1) + [0]
+    *cut, last = (ended.status for ended in runs.values())
+    assert (set(cut), last) == ({130 if number == signal.SIGINT else -number}, 0)
     assert len(runs) > 5
     for folder in runs:
         if (folder / "process.json").exists():

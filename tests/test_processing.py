@@ -270,11 +270,11 @@ def test_a_part_that_is_not_reported_is_an_incomplete_run(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"chunksize": 0}, "chunk size must be at least 1"),
-        ({"reweighting_bins": 0}, "0 reweighting bins"),
-        ({"width": -1.0}, "smearing width"),
+        ({"chunksize": 0}, "chunksize must be an integer of at least 1"),
+        ({"reweighting_bins": 0}, "reweighting bins must be an integer of at least 1"),
+        ({"width": -1.0}, "width of the smearing must be"),
         ({"test_fraction": 1.0}, "test fraction"),
-        ({"workers": 0}, "number of workers"),
+        ({"workers": 0}, "workers must be an integer of at least 1"),
         ({"pair": "any"}, "pair order 'any'"),
         ({"binning": "other"}, "binning 'other'"),
         ({"muons": "Tau"}, "muons 'Tau': use one of Muon, GenPart, LHEPart"),

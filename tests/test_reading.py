@@ -16,6 +16,7 @@ from toyfiles import write_parquet, write_root
 from toys import toy_events
 from zmumu_hybrid.clusters import Workers, worker_pool
 from zmumu_hybrid.errors import IncompleteRunError, InputError
+from zmumu_hybrid.processing import process
 from zmumu_hybrid.reading import chunks, forget, open_file, read_chunk
 from zmumu_hybrid.running import run
 from zmumu_hybrid.sources import open_sources
@@ -44,16 +45,19 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [folder / "whole.parquet", folder / "groups.parquet"]
 
 
-@pytest.mark.parametrize("workers", [Workers(), Workers("futures", 2)], ids=["iterative", "futures"])
-@pytest.mark.parametrize("chunksize", [7, 13, 40, 1000])
+@pytest.mark.parametrize(
+    ("chunksize", "workers"),
+    [*((size, Workers()) for size in (7, 13, 40, 1000)), (13, Workers("futures", 2))],
+    ids=["7", "13", "40", "1000", "13 in processes"],
+)
 def test_every_row_is_processed_once_and_in_order(files: list[Path], chunksize: int, workers: Workers) -> None:
     expected = ak.from_parquet(files[0])
-    for path in files:
-        with worker_pool(workers) as pool:
+    with worker_pool(workers) as pool:
+        for path in files:
             found = run(open_sources({"signal": [path]}), Collect(), pool=pool, chunksize=chunksize)
-        assert found["event"] == expected["event"].to_list()
-        assert found["pt"] == expected["Muon_pt"].to_list()
-        assert found["ended"]
+            assert found["event"] == expected["event"].to_list()
+            assert found["pt"] == expected["Muon_pt"].to_list()
+            assert found["ended"]
 
 
 def test_a_chunk_that_fails_is_named(files: list[Path]) -> None:
@@ -98,6 +102,26 @@ def test_small_chunks_are_read_together_and_are_those_of_the_file(tmp_path: Path
     with pytest.raises(IncompleteRunError, match="30 of 31 entries are there: did the file change"):
         read_chunk(path, format_, tree, ["event"], 20, 31)
     forget()
+
+
+def test_of_an_rntuple_with_many_columns_only_those_that_are_read_are_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them would take uproot half a minute."""
+    from uproot.behaviors.RNTuple import HasFields
+
+    original, seen = HasFields.iteritems, []
+
+    def iteritems(self: Any, **options: Any) -> Any:
+        seen.append(self.name)
+        return original(self, **options)
+
+    monkeypatch.setattr(HasFields, "iteritems", iteritems)
+    path = Path(__file__).parent / "data" / "faults" / "nanoaod-10-events-rntuple.root"
+    summary = process([path], [], tmp_path / "out", show_progress=False)
+    assert (summary.entries, summary.pairs) == ({"signal": 10}, {"signal": 1})
+    assert "Events" not in seen
+    assert len(set(seen)) < 20
 
 
 def test_a_file_that_is_replaced_is_read_anew(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from laws import examples
 from toys import toy_events, toy_momenta
 from zmumu_hybrid.branches import MUON_MASS, PRESETS, Branches
-from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.pairs import select_pairs
 from zmumu_hybrid.records import events_by_branches, merge_rows
 
@@ -198,6 +198,20 @@ def test_lists_of_the_wrong_shape_or_length_are_named() -> None:
     muons |= {"pt": "GenPart_pt", "phi": "other"}
     with pytest.raises(InputError, match=r"entry 1: its lists differ in length .*GenPart_pt 1, GenPart_eta 1, other 2"):
         collection(nano, muons=muons)
+
+
+def test_more_branches_are_fields_of_the_muons_and_of_the_event() -> None:
+    nano = nanoaod()
+    nano["GenPart_iso"], nano["HLT"] = nano.GenPart_pt / 10, np.array([True, False, True])
+    found = collection(nano, event={"event": "event"}, where={"GenPart_status": 1}, more=["GenPart_iso", "HLT"])
+    assert ak.to_list(found.Muon.iso) == [[3.0, 2.5, 1.0], [], []]
+    assert ak.to_list(found.Muon.pt) == [[30.0, 25.0, 10.0], [], []]
+    assert ak.to_list(found.HLT) == [True, False, True]
+    nano["GenPart_iso"] = ak.Array([[1.0] * 5, [1.0], [1.0]])
+    with pytest.raises(InputError, match=r"entry 2: its lists differ in length .*GenPart_iso 1"):
+        collection(nano, more=["GenPart_iso"])
+    with pytest.raises(ConfigurationError, match=r"mine: more = \['n'\]: only a collection can have more branches"):
+        read(rows(2), more=["n"])
 
 
 @given(seed=st.integers(0, 1000), order=st.permutations(range(5)))

@@ -125,7 +125,7 @@ def test_rows_that_cannot_be_fitted_are_refused() -> None:
 
 
 def test_unusable_options_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="0 reweighting bins"):
+    with pytest.raises(ConfigurationError, match="reweighting bins must be an integer of at least 1"):
         ReweightingConfig(bins=0)
     with pytest.raises(ConfigurationError, match="binning 'log': use one of equal-content, equal-width"):
         ReweightingConfig(binning="log")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from coffea.processor import ProcessorABC
 from toyfiles import toy_root
 from zmumu_hybrid.clusters import Workers, worker_pool
 from zmumu_hybrid.errors import IncompleteRunError, InputError, ZmumuError
-from zmumu_hybrid.running import PoolExecutor, run
+from zmumu_hybrid.running import Batch, PoolExecutor, run
 from zmumu_hybrid.sources import Source
 
 
@@ -100,7 +101,7 @@ def test_a_converted_file_is_called_by_the_name_it_was_given(sources: list[Sourc
 
 
 def test_the_first_failure_ends_the_run(sources: list[Source], pool: Any) -> None:
-    finished: list[float] = []
+    finished: list[Any] = []
 
     def work(item: int) -> Any:
         if item == 3:
@@ -108,8 +109,29 @@ def test_the_first_failure_ends_the_run(sources: list[Source], pool: Any) -> Non
         return {"sum": item}
 
     with pytest.raises(ValueError, match="3: ValueError: third"):
-        PoolExecutor(advance=finished.append)(range(1, 1000), work)
-    assert len(finished) == 2
+        PoolExecutor(advance=finished.append)([[k, 10 * k] for k in range(1, 1000)], work, lambda found, _batch: found)
+    assert finished == [[1, 10], [2, 20]]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Counts the batches of each data set."""
+
+    def __call__(self, found: dict[str, Any], batch: Batch) -> dict[str, Any]:
+        assert found["events"] == {batch.dataset: len(batch)}
+        return {**found, "batches": {batch.dataset: 1}, "indices": {batch.index}}
+
+
+@pytest.mark.parametrize("where", ["here", "processes"])
+def test_small_chunks_are_worked_on_in_batches(sources: list[Source], pool: Any, where: str) -> None:
+    where_pool = pool if where == "processes" else None
+    found = run(sources, Sums(), pool=where_pool, chunksize=1, finish=Counted())
+    assert found["events"] == {"signal": 180, "background": 180}
+    assert 16 <= found["batches"]["signal"] == found["batches"]["background"] <= 60
+    assert found["indices"] == set(range(2 * found["batches"]["signal"]))
+    assert found["pt"] == pytest.approx(run(sources, Sums(), chunksize=90)["pt"], rel=1e-12)
+    with pytest.raises(InputError, match=rf"^{sources[0].path}, entries 30 to 31: event 7"):
+        run(sources, Sums("input"), pool=where_pool, chunksize=1)
 
 
 def test_a_worker_that_dies_is_an_incomplete_run(sources: list[Source]) -> None:
@@ -139,7 +161,7 @@ def test_a_chunk_that_is_not_reported_is_an_incomplete_run(
 
     def forget_one(self: PoolExecutor, items: Any, function: Any) -> Any:
         for index, outcome in original(self, items, function):
-            yield index, {**outcome, "entries": {}} if items[index].start == 60 else outcome
+            yield index, {**outcome, "entries": {}} if items[index].chunks[0].start == 60 else outcome
 
     monkeypatch.setattr(PoolExecutor, "_as_they_come", forget_one)
     with pytest.raises(IncompleteRunError, match=r"signal-1.root: 60 of its 90 entries were processed"):

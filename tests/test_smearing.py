@@ -146,8 +146,8 @@ def test_an_empty_chunk_is_smeared_to_an_empty_one() -> None:
     [
         ({"mode": "twice"}, "smearing 'twice': use one of independent, shared, none"),
         ({"hold": "phi"}, "hold 'phi': use one of pz, eta"),
-        ({"width": -0.1}, "smearing width -0.1: must be a finite number, 0 or more"),
-        ({"width": float("nan")}, "smearing width nan"),
+        ({"width": -0.1}, "width of the smearing must be a finite number at least 0 and at most 1e.06, not -0.1"),
+        ({"width": float("nan")}, "width of the smearing must be .* not nan"),
     ],
 )
 def test_unusable_options_are_refused(options: dict[str, object], message: str) -> None:
@@ -172,7 +172,7 @@ def test_the_mass_width_grows_with_pt_only_if_pz_is_held() -> None:
     assert max(low, middle, high) - min(low, middle, high) < 1.0
 
 
-@given(st.integers(-(2**70), 2**70), st.lists(st.integers(0, 2**64 - 1), max_size=9))
+@given(st.integers(0, 2**63 - 1), st.lists(st.integers(0, 2**64 - 1), max_size=9))
 def test_draws_are_those_of_the_keys(seed: int, events: list[int]) -> None:
     identity = {
         "run": np.arange(len(events), dtype=np.uint32),

@@ -53,7 +53,7 @@ def test_any_error_of_a_worker_names_the_task(tmp_path: Path) -> None:
 
 
 def test_a_lost_worker_names_the_task(tmp_path: Path) -> None:
-    with pytest.raises(IncompleteRunError, match=r"^dying: its worker was lost .* run the same command to go on$"):
+    with pytest.raises(IncompleteRunError, match=r"^dying: its worker was lost .*; what it left is kept$"):
         run_all([Task("dying", die)], LOCAL[1], tmp_path)
 
 

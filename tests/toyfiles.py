@@ -88,7 +88,7 @@ def toy_lhe_events(events: int, seed: int = 0, *, resonance: bool = True) -> lis
 def write_lhe(path: Path, events: list[str]) -> Path:
     """Write the texts of events to an LHE file, gzip if the name ends so."""
     data = (HEAD + "".join(events) + FOOT).encode()
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
     return path
 
 

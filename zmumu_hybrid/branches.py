@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import os
 import textwrap
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from zmumu_hybrid.errors import ConfigurationError, InputError
-from zmumu_hybrid.files import require_file
+from zmumu_hybrid.files import read_toml
 
 __all__ = ["MUON_MASS", "NANOAOD", "PRESETS", "Branches", "MuonsFrom", "require_columns"]
 
@@ -33,7 +32,7 @@ _MOMENTA = (("pt", "eta", "phi"), ("px", "py", "pz"))
 _MASSES = (("mass",), ("energy",))
 _COMPONENTS = ("px", "py", "pz", "pt", "eta", "phi", "mass", "energy", "charge", "pdgId")
 _CONSTANTS = ("mass", "charge")
-_KEYS = ("kind", "unit", "tree", "event", "muons", "where", "bits")
+_KEYS = ("kind", "unit", "tree", "event", "muons", "where", "bits", "more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,9 @@ class Branches:
         Name of the tree, for files with several.
     unit : "GeV" or "MeV"
         Of momenta, masses and energies in the file.
+    more : tuple of str
+        Of a collection, further branches that the events shall have, for a processor of one's own: those of lists
+        become fields of the muons, without what stands before the first underscore, the others fields of the event.
     name : str
         What the declaration is called in messages.
 
@@ -76,6 +78,7 @@ class Branches:
     bits: tuple[tuple[str, int], ...] = ()
     tree: str = ""
     unit: Literal["GeV", "MeV"] = "GeV"
+    more: tuple[str, ...] = ()
     name: str = "branches"
 
     def __post_init__(self) -> None:
@@ -83,6 +86,8 @@ class Branches:
             raise ConfigurationError(f"{self.name}: kind {self.kind!r}: use one of {', '.join(_SLOTS)}")
         if self.unit not in _UNITS:
             raise ConfigurationError(f"{self.name}: unit {self.unit!r}: use one of {', '.join(_UNITS)}")
+        if self.more and self.kind == "pair":
+            raise ConfigurationError(f"{self.name}: more = {list(self.more)}: only a collection can have more branches")
         self._check_event()
         self._check_muons()
 
@@ -123,12 +128,7 @@ class Branches:
         ConfigurationError
             If a key is unknown, a value is of the wrong type, or the declaration cannot be used.
         """
-        path = require_file(path)
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not valid TOML: {error}") from error
-        return cls.from_mapping(content, str(path))
+        return cls.from_mapping(read_toml(path), str(path))
 
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any], name: str = "branches") -> Branches:
@@ -156,6 +156,7 @@ class Branches:
             bits=tuple(tables["bits"].items()),
             tree=texts["tree"],
             unit=texts["unit"],
+            more=_several(content["more"], (str,), f"{name}: more") if "more" in content else (),
             name=name,
         )  # fmt: skip
 
@@ -163,7 +164,8 @@ class Branches:
     def columns(self) -> tuple[str, ...]:
         """The branches that are read, sorted."""
         muons = [value for _, values in self.muons for value in values if isinstance(value, str)]
-        names = [*muons, *(name for _, name in self.event), *(name for name, _ in (*self.where, *self.bits))]
+        conditions = (name for name, _ in (*self.where, *self.bits))
+        names = [*muons, *(name for _, name in self.event), *conditions, *self.more]
         return tuple(sorted(set(names)))
 
     def without_weight(self) -> Branches:

@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,10 +20,12 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from zmumu_hybrid.errors import ConfigurationError, InputError, MissingDependencyError, ZmumuError
-from zmumu_hybrid.files import require_file
+from zmumu_hybrid.errors import ConfigurationError, InputError, ZmumuError
+from zmumu_hybrid.extras import require
+from zmumu_hybrid.files import read_yaml
+from zmumu_hybrid.values import require_count, require_number
 
-__all__ = ["ExecutorName", "Workers", "jobqueue_cluster", "worker_pool"]
+__all__ = ["ExecutorName", "Workers", "describe_loss", "jobqueue_cluster", "worker_pool"]
 
 ExecutorName = Literal["iterative", "futures", "dask"]
 
@@ -35,6 +38,10 @@ _JOBQUEUE_CLUSTERS = {
     "sge": "SGECluster",
     "slurm": "SLURMCluster",
 }
+
+
+_KNOCKING = 2.5
+"""Seconds in which a scheduler must take a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +77,41 @@ class Workers:
     def __post_init__(self) -> None:
         if self.executor not in get_args(ExecutorName):
             raise ConfigurationError(f"executor {self.executor!r} is not one of {', '.join(get_args(ExecutorName))}")
-        if self.workers < 1:
-            raise ConfigurationError(f"the number of workers must be at least 1, not {self.workers}")
+        require_count("workers", self.workers, 1, 100_000 if self.jobqueue else 1024)
+        require_number("worker_timeout", self.worker_timeout, 0)
         if self.executor != "dask" and (self.scheduler or self.jobqueue):
             raise ConfigurationError(f"a scheduler or a jobqueue needs the executor dask, not {self.executor}")
         if self.scheduler and self.jobqueue:
             raise ConfigurationError("give a scheduler that runs already or a jobqueue to start one, not both")
+
+    def require(self) -> None:
+        """Refuse what cannot be started or reached, in seconds: for the beginning of a long job.
+
+        Raises
+        ------
+        ConfigurationError
+            If nobody listens at the address of the scheduler, or the jobqueue file has no batch system that is known.
+        MissingInputError, InputError
+            If there is no such file, or it is not as `jobqueue_cluster` needs it.
+        MissingDependencyError
+            If a package is not installed.
+        """
+        if self.executor == "dask":
+            require("distributed")
+        if self.scheduler:
+            _knock(self.scheduler)
+        if self.jobqueue:
+            _read_jobqueue(self.jobqueue)
+
+
+def describe_loss(error: BaseException) -> str | None:
+    """Return in words what was lost if that is why a task of a pool gave no answer, None if it raised the error."""
+    if isinstance(error, concurrent.futures.CancelledError):
+        return "the connection to the dask scheduler was lost: see that it runs, and run the same command again"
+    if isinstance(error, concurrent.futures.BrokenExecutor) or type(error).__name__ == "KilledWorker":
+        said = " ".join(str(error).split()) or type(error).__name__
+        return f"its worker was lost ({said}): if it ran out of memory, try fewer workers or smaller pieces"
+    return None
 
 
 @contextmanager
@@ -143,13 +179,10 @@ def _interrupts_for_this_process_alone() -> Iterator[None]:
 
 @contextmanager
 def _dask(config: Workers) -> Iterator[concurrent.futures.Executor]:
-    try:
-        import distributed
-    except ImportError:
-        raise MissingDependencyError(
-            "the executor dask needs the package distributed: pip install 'zmumu-hybrid[dask]'"
-        ) from None
-    with ExitStack() as stack:
+    config.require()
+    import distributed
+
+    with _quiet(), ExitStack() as stack:
         if config.scheduler:
             client = stack.enter_context(_connect(config))
         elif config.jobqueue:
@@ -177,7 +210,7 @@ def _connect(config: Workers) -> Iterator[Any]:
 
     try:
         client = distributed.Client(config.scheduler, timeout=10)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # whatever something else answers makes of dask's protocol
         raise ConfigurationError(f"no dask scheduler answers at {config.scheduler!r}: {_first_line(error)}") from error
     with client:
         try:
@@ -187,6 +220,45 @@ def _connect(config: Workers) -> Iterator[Any]:
                 f"the dask scheduler at {config.scheduler!r} got no worker in {config.worker_timeout:g} s: start some"
             ) from None
         yield client
+
+
+def _knock(address: str) -> None:
+    """Raise `ConfigurationError` unless somebody listens at an address; dask itself would try again for long."""
+    scheme, _, place = address.rpartition("://")
+    host, _, port = place.rpartition(":")
+    if scheme not in ("", "tcp", "tls", "ws", "wss"):
+        return
+    said: list[object] = [f"no connection in {_KNOCKING:g} s"]
+
+    def connect() -> None:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _KNOCKING).close()
+            said.clear()
+        except ValueError:
+            said[:] = ["the address needs a port, as in tcp://host:8786"]
+        except (OSError, OverflowError) as error:
+            said[:] = [getattr(error, "strerror", None) or error]
+
+    knocking = threading.Thread(target=connect, daemon=True)  # the look-up of a name cannot be ended
+    knocking.start()
+    knocking.join(_KNOCKING + 0.5)
+    if said:
+        raise ConfigurationError(f"no dask scheduler answers at {address!r}: {said[0]}")
+
+
+def _read_jobqueue(path: str | os.PathLike[str]) -> tuple[str, Mapping[str, Any]]:
+    """Return the batch system that a file names and its options; errors as `jobqueue_cluster`."""
+    require("dask_jobqueue", "yaml")
+    content = read_yaml(path)
+    systems = content.get("jobqueue") if isinstance(content, Mapping) else None
+    if not isinstance(systems, Mapping) or len(systems) != 1:
+        raise InputError(f"{path}: needs the key 'jobqueue' with exactly one batch system below it")
+    name, options = next(iter(systems.items()))
+    if name not in _JOBQUEUE_CLUSTERS:
+        raise ConfigurationError(f"{path}: batch system {name!r} is not one of {', '.join(_JOBQUEUE_CLUSTERS)}")
+    if not isinstance(options, Mapping):
+        raise InputError(f"{path}: {name!r} needs options below it, such as cores and memory")
+    return name, options
 
 
 def jobqueue_cluster(path: str | os.PathLike[str]) -> Any:
@@ -210,26 +282,9 @@ def jobqueue_cluster(path: str | os.PathLike[str]) -> Any:
     MissingDependencyError
         If `dask_jobqueue` is not installed.
     """
-    try:
-        import dask_jobqueue
-        import yaml
-    except ImportError:
-        raise MissingDependencyError(
-            "a jobqueue needs the package dask-jobqueue: pip install 'zmumu-hybrid[dask]'"
-        ) from None
-    path = require_file(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML: {_first_line(error)}") from error
-    systems = content.get("jobqueue") if isinstance(content, Mapping) else None
-    if not isinstance(systems, Mapping) or len(systems) != 1:
-        raise InputError(f"{path}: needs the key 'jobqueue' with exactly one batch system below it")
-    name, options = next(iter(systems.items()))
-    if name not in _JOBQUEUE_CLUSTERS:
-        raise ConfigurationError(f"{path}: batch system {name!r} is not one of {', '.join(_JOBQUEUE_CLUSTERS)}")
-    if not isinstance(options, Mapping):
-        raise InputError(f"{path}: {name!r} needs options below it, such as cores and memory")
+    name, options = _read_jobqueue(path)
+    import dask_jobqueue
+
     try:
         return getattr(dask_jobqueue, _JOBQUEUE_CLUSTERS[name])(
             **{str(k).replace("-", "_"): v for k, v in options.items()}
@@ -260,6 +315,20 @@ def _submit_jobs(cluster: Any, config: Workers) -> None:
             job.status = type(job.status).closed  # there is nothing to cancel
         said = str(errors[0]).split("stderr:")[-1].strip() if errors else ""
         raise ConfigurationError(f"{config.jobqueue}: {command} refused the jobs: {' '.join(said.split())}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep dask's own accounts of what went wrong from the terminal; the error that ends the block says it."""
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
 
 
 @contextmanager

@@ -67,13 +67,13 @@ class Place:
         return InputError(f"{self.name}{separator}{said}" if self.name else said)
 
 
-def numbers(column: ak.Array, name: str, place: Place | None = None) -> NDArray[Any]:
-    """Return a column with one number for each event.
+def numbers(column: ak.Array, name: str, place: Place | None = None, kinds: str = "iuf") -> NDArray[Any]:
+    """Return a column with one number, of one of the kinds as numpy names them, for each event.
 
     Returns
     -------
     ndarray, shape (events,)
-        Of the type that the column has: integers or floats.
+        Of the type that the column has.
 
     Raises
     ------
@@ -82,11 +82,11 @@ def numbers(column: ak.Array, name: str, place: Place | None = None) -> NDArray[
     """
     place = place or Place()
     layout = _plain(column.layout)
-    if _is_flat(layout):
+    if _is_flat(layout, kinds):
         return np.asarray(layout.data)
     if column.ndim != 1:
         raise place.all(f"{name} holds {_type(column)}: one number for each event is needed")
-    return _filled(column, name, place, "iuf")
+    return _filled(column, name, place, kinds)
 
 
 def lists(column: ak.Array, name: str, place: Place | None = None, kinds: str = "iuf") -> tuple[Counts, NDArray[Any]]:
@@ -114,7 +114,8 @@ def lists(column: ak.Array, name: str, place: Place | None = None, kinds: str = 
     """
     place = place or Place()
     layout = _plain(column.layout)
-    if isinstance(layout, ak.contents.ListOffsetArray) and _is_flat(content := _plain(layout.content), kinds):
+    jagged = isinstance(layout, ak.contents.ListOffsetArray) and layout.parameter("__array__") is None  # no text
+    if jagged and _is_flat(content := _plain(layout.content), kinds):
         offsets = np.asarray(layout.offsets.data).astype(np.int64, copy=False)
         return np.diff(offsets), np.asarray(content.data)[offsets[0] : offsets[-1]]
     if column.ndim != 2:
@@ -205,7 +206,7 @@ def _plain(layout: Any) -> Any:
     return layout.content if isinstance(layout, ak.contents.UnmaskedArray) else layout
 
 
-def _is_flat(layout: Any, kinds: str = "iuf") -> bool:
+def _is_flat(layout: Any, kinds: str) -> bool:
     return isinstance(layout, ak.contents.NumpyArray) and len(layout.shape) == 1 and layout.dtype.kind in kinds
 
 

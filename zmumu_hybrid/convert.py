@@ -6,17 +6,14 @@ JSON what was converted: for each file its name, SHA-256, numbers of events and 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from zmumu_hybrid.cache import cache_entry
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import atomic_path, require_file, sha256
 from zmumu_hybrid.handles import recreate_root
@@ -28,10 +25,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Content",
     "ConversionSummary",
-    "Converted",
     "Kind",
-    "cached",
     "convert",
+    "convert_known",
     "extend_tree",
     "kind_of",
     "make_tree",
@@ -39,14 +35,11 @@ __all__ = [
 
 Kind = Literal["lhe", "root", "parquet"]
 
-_VERSION = 2
+VERSION = 2
 """To be raised whenever the same input gives another file, so that what is in caches is made again."""
 
 _EVENTS_PER_BASKET = 50_000
 _MOST_CHUNKS = 64
-_SMALL_BYTES = 4 << 20
-"""Files below this size share an entry of the cache: to make, open and read one costs more than to convert them."""
-_BUNDLE_BYTES = 32 << 20
 _HEAD_BYTES = 1 << 16
 _FOREIGN = (
     (b"\x89HDF", "an HDF5 file"),
@@ -182,16 +175,16 @@ def convert(
     OutputError
         If the output cannot be written.
     """
-    return _convert(inputs, output, None, show_progress)
+    return convert_known(inputs, output, None, show_progress)
 
 
-def _convert(
+def convert_known(
     inputs: Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     known: Sequence[Content] | None,
     show_progress: bool,
 ) -> ConversionSummary:
-    """Do what `convert` does; with `known`, that of the inputs, their checksums are not worked out again."""
+    """Do what `convert` does; with the content of the inputs known, their checksums are not worked out again."""
     import uproot
 
     from zmumu_hybrid import schema  # noqa: F401
@@ -218,7 +211,7 @@ def _convert(
             if (former := notes.setdefault(note["sha256"], note)) is not note:
                 raise InputError(f"{note['name']}: has the same content as {former['name']}: give each file once")
         basket.empty()
-        file["provenance"] = json.dumps({"converter": _VERSION, "sources": list(notes.values())})
+        file["provenance"] = json.dumps({"converter": VERSION, "sources": list(notes.values())})
     return ConversionSummary(
         output=Path(output),
         files=len(notes),
@@ -340,76 +333,3 @@ def _convert_stream(stream: LHEStream, basket: _Basket, advance: Callable[[float
         "cross_section_error": stream.init.cross_section_error,
     }
     return note
-
-
-class Converted(NamedTuple):
-    """Where the events of a converted file are: a ROOT file, the first of them in its tree, and their number."""
-
-    readable: Path
-    start: int
-    events: int
-
-
-def cached(
-    paths: Sequence[str | os.PathLike[str]],
-    cache_directory: str | os.PathLike[str] | None = None,
-    *,
-    known: Sequence[Content] | None = None,
-    show_progress: bool = False,
-) -> list[Converted]:
-    """Say for each of several LHE files where its events are in ROOT, converted now or before.
-
-    An entry of the cache is known by the content of what it was made from, not by names or dates, and by the version
-    of the converter. It appears whole or not at all, whoever else makes it at the same time, and is checked by size and
-    checksum each time; one that has changed is made again. Small files share an entry: which ones depends on their
-    checksums, so that one more file changes one entry.
-
-    Parameters
-    ----------
-    paths : sequence of path-like
-        LHE, plain or gz.
-    cache_directory : path-like, optional
-        `zmumu_hybrid.cache.default_cache_directory` if not given.
-    known : sequence of Content, optional
-        What is known of the files: they are not read for their checksums then.
-    show_progress : bool
-        Whether to show a progress bar on a terminal.
-
-    Raises
-    ------
-    InputError, MissingInputError
-        As `convert` does; also if a file changes while it is converted.
-    OutputError
-        If the cache directory cannot be written to.
-    """
-    contents = [Content.of(path) for path in paths] if known is None else known
-    found: dict[int, Converted] = {}
-    for members in _bundles(contents):
-        chosen = [contents[index] for index in members]
-
-        def make(output: Path, members: list[int] = members, chosen: list[Content] = chosen) -> dict[str, Any]:
-            summary = _convert([paths[index] for index in members], output, chosen, show_progress)
-            return {"events": [note["events"] for note in summary.sources]}
-
-        name = chosen[0].sha256
-        if len(chosen) > 1:
-            name = hashlib.sha256("".join(content.sha256 for content in chosen).encode()).hexdigest()
-        readable, note = cache_entry(cache_directory, f"{name}-v{_VERSION}", make)
-        starts = accumulate(note["events"], initial=0)
-        found |= {
-            index: Converted(readable, start, events)
-            for index, start, events in zip(members, starts, note["events"], strict=False)
-        }
-    return [found[index] for index in range(len(paths))]
-
-
-def _bundles(contents: Sequence[Content]) -> Iterator[list[int]]:
-    """Yield the places of files that are converted together: large ones alone, small ones by their checksums."""
-    sizes = [content.stamp[2] for content in contents]
-    small = [index for index, size in enumerate(sizes) if size < _SMALL_BYTES]
-    yield from ([index] for index, size in enumerate(sizes) if size >= _SMALL_BYTES)
-    bits = (sum(sizes[index] for index in small) // _BUNDLE_BYTES).bit_length()
-    bundles: dict[int, list[int]] = {}
-    for index in sorted(small, key=lambda index: contents[index].sha256):
-        bundles.setdefault(int(contents[index].sha256[:8], 16) >> (32 - bits), []).append(index)
-    yield from bundles.values()

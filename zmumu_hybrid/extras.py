@@ -17,6 +17,7 @@ _EXTRAS = {
     "fsspec_xrootd": "remote",
     "iminuit": "analysis",
     "lgatr": "rivals",
+    "lloca": "rivals",
     "onnx": "apply",
     "onnxruntime": "apply",
     "onnxscript": "train",
@@ -51,9 +52,15 @@ def require(*modules: str) -> None:
 
 
 def explained(error: ImportError) -> ImportError:
-    """Return the error to raise for one of an import: `MissingDependencyError` if an optional library is missing."""
+    """Return the error to raise for one of an import: `MissingDependencyError` if it is of an optional library."""
     module = (error.name or "").partition(".")[0]
-    return _missing([module]) if isinstance(error, ModuleNotFoundError) and module in _EXTRAS else error
+    if module not in _EXTRAS:
+        return error
+    if isinstance(error, ModuleNotFoundError):
+        return _missing([module])
+    return MissingDependencyError(
+        f"{module} cannot be loaded ({error}): install it again, 'zmumu-hybrid[{_EXTRAS[module]}]'"
+    )
 
 
 def _missing(modules: list[str]) -> MissingDependencyError:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid import histograms
-from zmumu_hybrid.candidates import BACKGROUND, SIGNAL, Table, name_event
+from zmumu_hybrid.candidates import BACKGROUND, LABELS, SIGNAL, Table, name_event
 from zmumu_hybrid.errors import IncompleteRunError, InputError
 from zmumu_hybrid.handles import open_parquet
 from zmumu_hybrid.pairs import IDENTITY
@@ -43,8 +43,11 @@ def checked_parts(staging: Path, result: Mapping[str, Any]) -> list[Path]:
     return [staging / "parts" / name for name in parts]
 
 
-def fit_parts(parts: Sequence[Path], config: ReweightingConfig) -> Reweighting | None:
-    """Fit the reweighting of the background on training rows; None if there is no background or no signal."""
+def fit_parts(parts: Sequence[Path], config: ReweightingConfig, files: Mapping[str, str]) -> Reweighting | None:
+    """Fit the reweighting of the background on training rows; None if there is no background or no signal.
+
+    `files` says what the files of each data set are, for messages.
+    """
     labels = {int(label) for part in parts for label in np.unique(read_columns([part], ["label"])["label"])}
     if not {SIGNAL, BACKGROUND} <= labels:
         return None
@@ -57,6 +60,13 @@ def fit_parts(parts: Sequence[Path], config: ReweightingConfig) -> Reweighting |
             rows = (table["label"] == label) & ~table["is_test"]
             pt[label].append(table["pt_0"][rows])
             gen_weight[label].append(table["gen_weight"][rows])
+    for dataset, label in LABELS.items():
+        total = sum(float(weights.sum()) for weights in gen_weight[label])
+        if total < 0:
+            raise InputError(
+                f"{files[dataset]}: the weights of the {dataset} pairs for training sum to {total:.6g}, below zero: "
+                "such a sample has no spectrum; give one with more events of positive weight"
+            )
     return fit(
         np.concatenate(pt[SIGNAL]),
         np.concatenate(pt[BACKGROUND]),

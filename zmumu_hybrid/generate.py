@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from zmumu_hybrid import files
-from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, ZmumuError
+from zmumu_hybrid.errors import IncompleteRunError, ZmumuError
 from zmumu_hybrid.lhe.header import LHEInit, LHEProcess
 from zmumu_hybrid.lhe.writing import LHEWriter, format_header, is_compressed
 from zmumu_hybrid.progress import progress
@@ -40,6 +40,7 @@ from zmumu_hybrid.pythia import (
     block_seed,
     generator_of,
 )
+from zmumu_hybrid.values import require_count, require_seed
 
 __all__ = ["EVENTS_PER_BLOCK", "PROCESSES", "Cuts", "GenerationSummary", "generate"]
 
@@ -156,12 +157,9 @@ def generate(
         If a block fails; the message names it.
     """
     start = time.perf_counter()
-    if n_events < 1:
-        raise ConfigurationError(f"events must be at least 1, not {n_events}")
-    if not 0 <= seed < _SEEDS:
-        raise ConfigurationError(f"seed must lie in 0 to 2^63 - 1, not {seed}")
-    if workers < 1:
-        raise ConfigurationError(f"workers must be at least 1, not {workers}")
+    require_count("events", n_events, 1, 10**10)
+    require_seed(seed)
+    require_count("workers", workers, 1, 1024)
     collisions = Collisions(process, cuts or Cuts(), ecm)
     compressed = is_compressed(output)
     jobs = [

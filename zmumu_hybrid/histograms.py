@@ -11,6 +11,7 @@ the muons smeared independently and pz held, the interquartile range of the smea
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,9 @@ from numpy.typing import NDArray
 from zmumu_hybrid.candidates import DATA, LABELS, name_event
 from zmumu_hybrid.compiled import compiled
 from zmumu_hybrid.errors import InputError
-from zmumu_hybrid.files import atomic_path, require_file
+from zmumu_hybrid.files import atomic_path, read_json
 from zmumu_hybrid.handles import recreate_root
+from zmumu_hybrid.values import MAX_BINS, require_count, require_form
 
 if TYPE_CHECKING:
     from hist import Hist
@@ -180,11 +182,19 @@ def write_json(histograms: Histograms, path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
+    InputError
+        If a sum of weights, or of their squares, is too large for a number.
     OutputError
         If the file cannot be written.
     """
     import uhi.io.json
 
+    for name, histogram in histograms.items():
+        contents: Any = histogram.view(flow=True)
+        if not all(np.isfinite(contents[part]).all() for part in ("value", "variance")):
+            raise InputError(
+                f"{name}: the weights in a bin, or their squares, sum to no finite number: scale them down"
+            )
     text = json.dumps(histograms, default=uhi.io.json.default)
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -201,10 +211,18 @@ def read(path: str | os.PathLike[str]) -> Histograms:
     import hist
     import uhi.io.json
 
+    def arrays(value: Any) -> Any:
+        if isinstance(value, dict):
+            return uhi.io.json.object_hook({key: arrays(each) for key, each in value.items()})
+        return [arrays(each) for each in value] if isinstance(value, list) else value
+
     try:
-        content = json.loads(require_file(path).read_text(encoding="utf-8"), object_hook=uhi.io.json.object_hook)
-        return {str(name): hist.Hist(value) for name, value in content.items()}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        content = require_form(read_json(path), {...: {"axes": [dict]}}, "its content")
+        for name, value in content.items():
+            bins = [require_count(f"bins of {name}", each.get("bins", 1), 1, MAX_BINS) for each in value["axes"]]
+            require_count(f"bins of {name}", math.prod(bins))
+        return {name: hist.Hist(arrays(value)) for name, value in content.items()}
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise InputError(f"{path}: does not hold histograms: {error}; make it with `zmumu process`") from error
 
 

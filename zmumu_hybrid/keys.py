@@ -39,7 +39,7 @@ def _mix(x: UInt64s) -> UInt64s:
 def _word(part: Any) -> UInt64s:
     """Return one part of a key as 64-bit words, shape () or (n,)."""
     if isinstance(part, str):
-        digest = hashlib.blake2b(part.encode(), digest_size=8).digest()
+        digest = hashlib.blake2b(part.encode(errors="surrogateescape"), digest_size=8).digest()
         return np.array(int.from_bytes(digest, "little"), np.uint64)
     if isinstance(part, (int, np.integer)) and not isinstance(part, (bool, np.bool_)):
         return np.array(int(part) & _MASK, np.uint64)

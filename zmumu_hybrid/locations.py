@@ -182,7 +182,9 @@ def _fetched(address: str, cache: Cache, show_progress: bool) -> Path:
 
 
 def _options(scheme: str) -> dict[str, Any]:
-    """Return options for fsspec: aiohttp would end a transfer after five minutes, whether it goes on or not."""
+    """Return options for fsspec: how long a server that says nothing is waited for, and not for all of a transfer."""
+    if scheme == "root":
+        return {"timeout": 60}
     if scheme not in ("http", "https"):
         return {}
     import aiohttp
@@ -199,9 +201,8 @@ def _reading(name: str) -> Iterator[None]:
         raise MissingDependencyError(f"{name}: {error}") from error
     except ZmumuError:
         raise
-    except FileNotFoundError as error:
-        raise MissingInputError(f"{name}: there is no such file") from error
     except ValueError as error:
         raise MissingInputError(f"{name}: no such file, nor an address that can be read: {brief(error)}") from error
-    except Exception as error:  # each protocol has its own
-        raise MissingInputError(f"{name}: cannot be read: {brief(error)}") from error
+    except Exception as error:  # each protocol has its own; fsspec turns them into FileNotFoundError
+        said = _public(brief(error.__cause__ or error))
+        raise MissingInputError(f"{name}: cannot be read: {said}") from error

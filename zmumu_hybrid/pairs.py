@@ -47,6 +47,9 @@ _BLOCK = 8192
 _LARGEST = 1e50
 """Momenta (GeV) and weights beyond this are not finite in what is calculated from them."""
 
+_SOUND = "@zmumu_hybrid: columns are sound"
+"""Attribute of events whose file was checked; it is not kept with them in a file, for the @."""
+
 _MUON_FIELDS = ("pt", "eta", "phi", "mass", "charge")
 
 
@@ -258,7 +261,7 @@ def _flatten(events: ak.Array) -> _Muons:
 
 def _check_file(events: ak.Array) -> None:
     """Check the columns of the file that coffea read events from: it takes the lengths of one column for all."""
-    behind = file_behind(events)
+    behind = None if _SOUND in events.attrs else file_behind(events)
     if behind is None:
         return
     file, start, stop = behind
@@ -270,6 +273,7 @@ def _check_file(events: ak.Array) -> None:
     columns = file.read([*declared.columns, *(counter for counter, _ in counters)], start, stop)
     metadata = events.layout.parameter("metadata") or {}
     require_sound(records(columns), declared, Place(str(metadata.get("filename", "")), start, file.unit), counters)
+    events.attrs[_SOUND] = True
 
 
 @compiled

@@ -1,8 +1,8 @@
-"""The candidate table in pieces: what each chunk writes, and their merger into one sorted table in bounded memory.
+"""The candidate table in pieces: what each worker writes, and their merger into one sorted table in bounded memory.
 
-A part is a sorted Parquet file that one chunk has written whole. The merger goes through ranges of event numbers, each
-about as many rows as fit well into memory, and takes from every part, block by block, the rows of a range. Which rows a
-part holds and how many parts there are does not show in the result.
+A part is a sorted Parquet file that a worker has written whole, of one chunk or of several small ones. The merger goes
+through ranges of event numbers, each about as many rows as fit well into memory, and takes from every part, block by
+block, the rows of a range. Which rows a part holds and how many parts there are does not show in the result.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,19 @@ from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.files import atomic_path
 from zmumu_hybrid.handles import create_parquet, open_parquet
 
-__all__ = ["SORT_KEY", "in_groups", "merge_parts", "read_columns", "sort_table", "write_part", "write_table"]
+if TYPE_CHECKING:
+    from zmumu_hybrid.running import Batch
+
+__all__ = [
+    "SORT_KEY",
+    "PartWriter",
+    "in_groups",
+    "merge_parts",
+    "read_columns",
+    "sort_table",
+    "write_part",
+    "write_table",
+]
 
 SORT_KEY = ("run", "luminosityBlock", "event", "label", "px_0", "py_0", "pz_0")
 """The order of rows. The momentum decides between events of different samples that were given the same number."""
@@ -48,8 +61,31 @@ def _same_as_next(table: Table, order: np.ndarray[Any, Any], names: Iterable[str
     return same
 
 
+@dataclass(frozen=True, slots=True)
+class PartWriter:
+    """What a worker does with the rows that several chunks add up to: they become one part, and need not be carried.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing directory that all workers share.
+    """
+
+    folder: Path
+
+    def __call__(self, found: dict[str, Any], batch: Batch) -> dict[str, Any]:
+        """Return what was found with "parts", {name of a part: {"dataset", "file", "rows"}}, in place of "table"."""
+        pieces, parts = found.pop("table"), {}
+        if pieces:
+            table = {name: np.concatenate([piece.pop(name) for piece in pieces]) for name in list(pieces[0])}
+            name = f"{batch.index:08d}.parquet"
+            write_part(table, self.folder / name)
+            parts[name] = {"dataset": batch.dataset, "file": batch.file, "rows": len(table["run"])}
+        return {**found, "parts": parts}
+
+
 def write_part(table: Table, path: Path) -> None:
-    """Sort the rows of one chunk and write them, whole or not at all, for `merge_parts`."""
+    """Sort rows and write them, whole or not at all, for `merge_parts`."""
     with atomic_path(path) as temporary:
         arrow, options = pa.table(sort_table(table)), {"compression": "NONE", "write_statistics": False}
         with create_parquet(temporary, arrow.schema, use_dictionary=False, **options) as writer:

@@ -21,13 +21,15 @@ from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import write_json
 from zmumu_hybrid.finishing import checked_parts, fit_parts, write_results
 from zmumu_hybrid.pairs import PairOrder, PairSelection
+from zmumu_hybrid.parts import PartWriter
 from zmumu_hybrid.provenance import git_revision, versions
 from zmumu_hybrid.reweighting import Binning, Reweighting, ReweightingConfig
 from zmumu_hybrid.rows import ROW_STEPS
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
-from zmumu_hybrid.sources import Source, open_sources
+from zmumu_hybrid.sources import Source, named_files, open_sources
 from zmumu_hybrid.splitting import SplitConfig
 from zmumu_hybrid.staging import staging_directory
+from zmumu_hybrid.values import MAX_EVENTS, require_count
 
 __all__ = ["OUTPUTS", "ProcessOptions", "ProcessSummary", "process"]
 
@@ -60,6 +62,8 @@ class ProcessOptions:
     branches : Path, optional
         A declaration of the branches of ROOT and Parquet files, where they have not NanoAOD's names; see
         `zmumu_hybrid.branches`.
+    tree : str
+        Name of the tree in ROOT files with several; that of a file named as ``FILE:TREE`` comes first.
     reweighting_bins, binning
         Bins of the pT reweighting of the background; see `zmumu_hybrid.reweighting.fit`.
     reweighting : Path, optional
@@ -84,6 +88,7 @@ class ProcessOptions:
     pair: PairOrder = "leading"
     muons: MuonsFrom = "Muon"
     branches: Path | None = None
+    tree: str = ""
     reweighting_bins: int = 100
     binning: Binning = "equal-content"
     reweighting: Path | None = None
@@ -92,8 +97,7 @@ class ProcessOptions:
     jobqueue: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.chunksize < 1:
-            raise ConfigurationError(f"the chunk size must be at least 1 event, not {self.chunksize}")
+        require_count("chunksize", self.chunksize, 1, MAX_EVENTS)
         if self.muons not in get_args(MuonsFrom):
             raise ConfigurationError(f"muons {self.muons!r}: use one of {', '.join(get_args(MuonsFrom))}")
         if self.branches is not None and self.muons != "Muon":
@@ -176,8 +180,8 @@ def process(
     Parameters
     ----------
     signal, background : sequence of path
-        LHE (plain or gz), ROOT (TTree, RNTuple, NanoAOD) or Parquet files. `background` may be empty; every weight is
-        then the generator's.
+        LHE (plain or gz), ROOT (TTree, RNTuple, NanoAOD) or Parquet files, as `zmumu_hybrid.locations.find` takes them.
+        `background` may be empty; every weight is then the generator's.
     output : path
         A directory, made if it does not exist. What an earlier run left in it is replaced when this one has ended
         well, and kept when it has not.
@@ -203,6 +207,7 @@ def process(
     options = options or ProcessOptions()
     inputs = {"signal": signal, "background": background, "data": data}
     _check_inputs(inputs, options)
+    options.staff.require()
     options = replace(options, smearing=options.smearing or ("none" if data else "independent"))
     declared = options.declared()
     seconds: dict[str, float] = {}
@@ -213,6 +218,7 @@ def process(
                 {name: paths for name, paths in inputs.items() if paths},
                 options.cache,
                 branches=declared,
+                tree=options.tree,
                 show_progress=show_progress,
             )
         with _timed(seconds, "processing"):
@@ -220,7 +226,8 @@ def process(
         _require_pairs(sources, result["cutflow"])
         parts = checked_parts(staging, result)
         with _timed(seconds, "reweighting"):
-            reweighting = known or fit_parts(parts, options.reweighting_config)
+            files = {name: named_files(sources, name) for name in inputs}
+            reweighting = known or fit_parts(parts, options.reweighting_config, files)
             if reweighting is not None:
                 reweighting.write(staging / "reweighting.json")
         with _timed(seconds, "merging"):
@@ -260,10 +267,15 @@ def _run(sources: Sequence[Source], options: ProcessOptions, staging: Path, show
 
     parts = staging / "parts"
     parts.mkdir()
-    config = DimuonConfig(options.selection, options.smearing_config, options.split, parts=parts.resolve())
+    config = DimuonConfig(options.selection, options.smearing_config, options.split, table=True, histograms=False)
     with worker_pool(options.staff) as pool:
         result: dict[str, Any] = run(
-            sources, DimuonProcessor(config), pool=pool, chunksize=options.chunksize, show_progress=show_progress
+            sources,
+            DimuonProcessor(config),
+            pool=pool,
+            chunksize=options.chunksize,
+            finish=PartWriter(parts.resolve()),
+            show_progress=show_progress,
         )
     return result
 
@@ -272,10 +284,9 @@ def _require_pairs(sources: Sequence[Source], cutflow: Mapping[str, Mapping[str,
     """Raise `InputError` for a data set in which no event has a muon pair."""
     for dataset, steps in cutflow.items():
         if steps["pairs"] == 0:
-            files = ", ".join(str(source.path) for source in sources if source.dataset == dataset)
             counted = _rows(sources, dataset) | dict(steps)
             counts = ", ".join(f"{step} {number}" for step, number in counted.items() if step != "pairs")
-            raise InputError(f"{files}: no event has a muon pair ({dataset}: {counts})")
+            raise InputError(f"{named_files(sources, dataset)}: no event has a muon pair ({dataset}: {counts})")
 
 
 def _summary(

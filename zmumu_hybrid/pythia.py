@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 from zmumu_hybrid import keys
-from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, MissingDependencyError
+from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError
+from zmumu_hybrid.extras import require
 from zmumu_hybrid.lhe.writing import Particle, encode, format_event
 
 __all__ = [
@@ -198,12 +199,9 @@ class PythiaGenerator:
     """
 
     def __init__(self, collisions: Collisions) -> None:
-        try:
-            import pythia8mc
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"generating events needs pythia8mc ({error}): pip install 'zmumu-hybrid[generate]'"
-            ) from error
+        require("pythia8mc")
+        import pythia8mc
+
         self._collisions = collisions
         self._pythia: Any = pythia8mc.Pythia("", False)
         for setting in (*_SILENCE, *collisions.settings()):

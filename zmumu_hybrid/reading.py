@@ -18,7 +18,8 @@ from urllib.parse import unquote
 import awkward as ak
 import numpy as np
 
-from zmumu_hybrid.errors import IncompleteRunError, InputError
+from zmumu_hybrid.columns import Place
+from zmumu_hybrid.errors import IncompleteRunError
 from zmumu_hybrid.handles import open_parquet, open_root
 
 __all__ = [
@@ -72,14 +73,14 @@ class _Tree:
 
     unit = "entry"
 
-    def __init__(self, tree: Any, file: Any = None) -> None:
-        self._tree, self._file = tree, file
+    def __init__(self, tree: Any, name: str = "", file: Any = None) -> None:
+        self._tree, self._place, self._file = tree, Place(name), file
         self.entries = int(tree.num_entries)
 
     @classmethod
     def open(cls, path: Path, tree: str) -> _Tree:
         file = open_root(path, array_cache=None)
-        return cls(file[tree], file)
+        return cls(file[tree], str(path), file)
 
     @property
     def _is_ntuple(self) -> bool:
@@ -109,7 +110,11 @@ class _Tree:
         return tuple(found.items())
 
     def read(self, columns: Iterable[str], start: int, stop: int) -> Arrays:
-        return {name: self._tree[name].array(entry_start=start, entry_stop=stop) for name in columns}
+        chosen = {name: self._tree[name] for name in columns}
+        for name, column in chosen.items():
+            if (entries := int(column.num_entries)) != self.entries:
+                raise self._place.all(f"{name} has {entries} entries, and its tree {self.entries}; make the file again")
+        return {name: column.array(entry_start=start, entry_stop=stop) for name, column in chosen.items()}
 
     def close(self) -> None:
         if self._file is not None:
@@ -122,13 +127,13 @@ class _Table:
     unit = "row"
 
     def __init__(self, file: Any, name: str = "", stack: ExitStack | None = None) -> None:
-        self._file, self._name, self._stack = file, name, stack
+        self._file, self._place, self._stack = file, Place(name, unit=self.unit), stack
         self.entries = int(file.metadata.num_rows)
 
     @classmethod
     def open(cls, path: Path) -> _Table:
         stack = ExitStack()
-        return cls(stack.enter_context(open_parquet(path)), f"{path}, ", stack)
+        return cls(stack.enter_context(open_parquet(path)), str(path), stack)
 
     def names(self, wanted: Iterable[str] = ()) -> set[str]:  # noqa: ARG002
         return set(self._file.schema_arrow.names)
@@ -142,6 +147,8 @@ class _Table:
 
     def read(self, columns: Iterable[str], start: int, stop: int) -> Arrays:
         columns, groups = list(columns), range(self._file.num_row_groups)
+        if twice := [name for name in columns if self._file.schema_arrow.names.count(name) > 1]:
+            raise self._place.all(f"has more than one column {twice[0]}: rename or drop the others")
         edges = np.cumsum([0, *(self._file.metadata.row_group(index).num_rows for index in groups)])
         chosen = [index for index in groups if edges[index] < stop and edges[index + 1] > start]
         table = self._file.read_row_groups(chosen, columns=columns, use_threads=False)
@@ -153,9 +160,9 @@ class _Table:
 
         try:
             return ak.from_arrow(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
-        except (pa.ArrowException, ValueError, TypeError, NotImplementedError) as error:
-            said = f"{self._name}row {start}: {name} is {column[0]} ({column.type})"
-            raise InputError(f"{said}: a number, or a list of numbers, is needed") from error
+        except (pa.ArrowException, ValueError, TypeError, AssertionError, NotImplementedError) as error:
+            said = f"{name} is {column[0]} ({column.type}): a number, or a list of numbers, is needed"
+            raise self._place.error(start, said) from error
 
     def close(self) -> None:
         if self._stack is not None:

@@ -29,6 +29,7 @@ Flat = dict[str, NDArray[Any]]
 _MUON = 13
 _IN_UNITS = ("px", "py", "pz", "pt", "mass", "energy")
 _IDENTITY = ("run", "luminosityBlock", "event")
+_MORE = "more "
 _HASHED = ("px", "py", "pz", "pt", "eta", "phi", "mass", "energy")
 
 
@@ -66,8 +67,9 @@ def events_by_branches(
 
 
 def require_sound(columns: ak.Array, branches: Branches, place: Place, counters: Counters) -> None:
-    """Do the checks of `events_by_branches` alone."""
-    _checked(columns, branches, place, counters)
+    """Do the checks of `events_by_branches` alone, of a collection of events that have numbers."""
+    counts, flat = _collection(columns, branches, place, counters)
+    _identity(columns, branches, place, counts, flat, np.empty(0))
 
 
 def _checked(columns: ak.Array, branches: Branches, place: Place, counters: Counters) -> tuple[Flat, Counts, Flat]:
@@ -184,6 +186,7 @@ def _both(
 def _collection(columns: ak.Array, branches: Branches, place: Place, counters: Counters) -> tuple[Counts, Flat]:
     """Return how many muons that meet the conditions each event has, and their components."""
     held = {value: lists(columns[value], value, place) for _, (value,) in branches.muons if isinstance(value, str)}
+    held |= {name: lists(columns[name], name, place, "iufb") for name in branches.more if columns[name].ndim > 1}
     conditions = {name: lists(met, name, place, "b") for name, met in _met(columns, branches, 2)}
     require_same_lists({name: counts for name, (counts, _) in (held | conditions).items()}, place)
     counts = next(iter(held.values()))[0]
@@ -193,6 +196,7 @@ def _collection(columns: ak.Array, branches: Branches, place: Place, counters: C
     for name, (value,) in branches.muons:
         values = held[value][1] if isinstance(value, str) else np.full(int(counts.sum()), value)
         flat[name] = _typed(name, values, str(value), branches, inside)
+    flat |= {f"{_MORE}{name.partition('_')[2] or name}": held[name][1] for name in branches.more if name in held}
     if not branches.where and not branches.bits:
         return counts, flat
     kept = np.repeat(_conditions(columns, branches), counts)
@@ -235,7 +239,8 @@ def _muons(flat: Flat) -> Flat:
     pdg_id = flat["pdgId"] if "pdgId" in flat else -np.sign(charge) * _MUON
     values = (pt, eta, phi, mass, total, charge, pdg_id)
     types = MUON_COLUMNS.items()
-    return {name: value.astype(dtype, copy=False) for (name, dtype), value in zip(types, values, strict=True)}
+    found = {name: value.astype(dtype, copy=False) for (name, dtype), value in zip(types, values, strict=True)}
+    return found | {name.removeprefix(_MORE): value for name, value in flat.items() if name.startswith(_MORE)}
 
 
 def _identity(
@@ -248,7 +253,8 @@ def _identity(
         found[name] = integers(values, EVENT_COLUMNS[name], branch, place) if name in _IDENTITY else values
     if "event" not in found:
         found |= _by_content(counts, flat, charge)
-    return {
+    more = {name: numbers(columns[name], name, place, "iufb") for name in branches.more if columns[name].ndim == 1}
+    return more | {
         name: found[name].astype(dtype, copy=False) if name in found else np.ones(len(columns), dtype)
         for name, dtype in EVENT_COLUMNS.items()
     }

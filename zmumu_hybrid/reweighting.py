@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.files import read_json, write_json
 from zmumu_hybrid.kinematics import Floats
+from zmumu_hybrid.values import MAX_BINS, require_count, require_form
 
 __all__ = ["Binning", "Reweighting", "ReweightingConfig", "final_weights", "fit"]
 
@@ -37,8 +38,7 @@ class ReweightingConfig:
     binning: Binning = "equal-content"
 
     def __post_init__(self) -> None:
-        if self.bins < 1:
-            raise ConfigurationError(f"{self.bins} reweighting bins: at least one is needed")
+        require_count("reweighting bins", self.bins, 1, MAX_BINS)
         if self.binning not in get_args(Binning):
             raise ConfigurationError(f"binning {self.binning!r}: use one of {', '.join(get_args(Binning))}")
 
@@ -84,11 +84,10 @@ class Reweighting:
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Reweighting:
         """Read what `write` wrote; `InputError` if the file holds anything else."""
-        content = read_json(path)
         try:
-            edges, factors = (tuple(float(x) for x in content[name]) for name in ("edges", "factors"))
-            return cls(edges=edges, factors=factors)
-        except (KeyError, TypeError, ValueError) as error:
+            content = require_form(read_json(path), {"edges": [float], "factors": [float]}, str(path))
+            return cls(tuple(map(float, content["edges"])), tuple(map(float, content["factors"])))
+        except InputError as error:
             raise InputError(f"{path}: not a reweighting: {error}; make it anew") from error
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
@@ -18,6 +18,7 @@ import awkward as ak
 from coffea.nanoevents.methods import nanoaod
 from coffea.processor import ProcessorABC, accumulate
 
+from zmumu_hybrid.clusters import describe_loss
 from zmumu_hybrid.columns import Place
 from zmumu_hybrid.errors import IncompleteRunError, ZmumuError
 from zmumu_hybrid.progress import progress
@@ -25,7 +26,16 @@ from zmumu_hybrid.reading import chunks, forget, read_chunk
 from zmumu_hybrid.records import events_by_branches
 from zmumu_hybrid.sources import Source
 
-__all__ = ["PoolExecutor", "run"]
+__all__ = ["Batch", "PoolExecutor", "run"]
+
+Finish = Callable[[Any, Any], Any]
+
+_BATCH = 50_000
+"""Events of small chunks that make a batch at most,"""
+_COST = 1000
+"""a chunk being counted as so many more,"""
+_LEAST_BATCHES = 64
+"""and how many batches there should at least be to divide among workers."""
 
 
 def _one_line(error: BaseException) -> str:
@@ -65,77 +75,83 @@ class _Failure:
 
 @dataclass(frozen=True, slots=True)
 class _Caught:
-    """A function of one work item that returns a `_Failure` instead of raising."""
+    """The sum of a function over the items of a batch, finished; or a `_Failure` instead of an exception."""
 
     function: Callable[[Any], Any]
+    finish: Finish
 
-    def __call__(self, item: Any) -> Any:
+    def __call__(self, batch: Any) -> Any:
+        item = batch
+
+        def outcomes() -> Iterator[Any]:
+            nonlocal item
+            for item in batch:
+                yield self.function(item)
+
         try:
-            return self.function(item)
+            return self.finish(accumulate(outcomes()), batch)
         except Exception as error:  # carried home, and raised there
             return _Failure.of(error, item)
 
 
-def _nothing(_amount: float) -> None:
+def _nothing(_batch: Any) -> None:
     pass
 
 
 @dataclass
 class PoolExecutor:
-    """An executor of work items over a `concurrent.futures` pool, or in this process.
+    """An executor of batches of work items over a `concurrent.futures` pool, or in this process.
 
-    Results are added in the order of the items, whatever the order of their coming, so that sums do not depend on
+    Results are added in the order of the batches, whatever the order of their coming, so that sums do not depend on
     the pool. The first failure is raised with its file and entries; what is still in the pool ends with the pool, as
     that of `zmumu_hybrid.clusters.worker_pool` does when its block is left. Nothing is retried: a chunk that failed
-    once fails again, and dask itself moves the chunks of a lost worker.
+    once fails again, and dask itself moves the batches of a lost worker.
 
     Parameters
     ----------
     pool : concurrent.futures.Executor, optional
-        Where chunks run; None runs them here, one after the other.
+        Where batches run; None runs them here, one after the other.
     advance : callable
-        Called with the number of entries of each finished chunk, as it finishes.
+        Called with each finished batch, as it finishes.
     """
 
     pool: concurrent.futures.Executor | None = None
-    advance: Callable[[float], None] = _nothing
+    advance: Callable[[Any], None] = _nothing
 
-    def __call__(self, items: Iterable[Any], function: Callable[[Any], Any]) -> Any:
-        """Return the sum of ``function(item)`` over all items."""
-        return accumulate(self._in_order(list(items), _Caught(function)))
+    def __call__(self, batches: Sequence[Any], function: Callable[[Any], Any], finish: Finish) -> Any:
+        """Return the sum over all batches of ``finish(sum of function(item) over its items, batch)``."""
+        return accumulate(self._in_order(batches, _Caught(function, finish)))
 
-    def _in_order(self, items: Sequence[Any], function: _Caught) -> Iterator[Any]:
+    def _in_order(self, batches: Sequence[Any], function: _Caught) -> Iterator[Any]:
         waiting: dict[int, Any] = {}
         following = 0
-        for index, outcome in self._as_they_come(items, function):
+        for index, outcome in self._as_they_come(batches, function):
             if not isinstance(outcome, _Failure):
-                self.advance(len(items[index]) if hasattr(items[index], "__len__") else 0)
+                self.advance(batches[index])
             waiting[index] = outcome
             while following in waiting:
                 if isinstance(outcome := waiting.pop(following), _Failure):
-                    outcome.throw()  # the first in the order of the items, however fast the others were
+                    outcome.throw()  # the first in the order of the batches, however fast the others were
                 yield outcome
                 following += 1
 
-    def _as_they_come(self, items: Sequence[Any], function: _Caught) -> Iterator[tuple[int, Any]]:
+    def _as_they_come(self, batches: Sequence[Any], function: _Caught) -> Iterator[tuple[int, Any]]:
         if self.pool is None:
-            yield from enumerate(map(function, items))
+            yield from enumerate(map(function, batches))
             return
-        futures = {self.pool.submit(function, item): index for index, item in enumerate(items)}
+        futures = {self.pool.submit(function, batch): index for index, batch in enumerate(batches)}
         for future in concurrent.futures.as_completed(list(futures)):
             index = futures.pop(future)
             try:
                 outcome = future.result()
             except (Exception, concurrent.futures.CancelledError) as error:
-                raise self._lost(error, items[index]) from error
+                raise self._lost(error, batches[index]) from error
             yield index, outcome
 
-    def _lost(self, error: BaseException, item: Any) -> IncompleteRunError:
-        """Return the error for a chunk whose worker never answered."""
-        return IncompleteRunError(
-            f"{item}: its worker was lost ({_one_line(error)}); "
-            "if it ran out of memory, try fewer workers or smaller chunks"
-        )
+    def _lost(self, error: BaseException, batch: Any) -> IncompleteRunError:
+        """Return the error for a batch whose worker never answered."""
+        said = describe_loss(error) or f"its worker did not answer: {type(error).__name__}: {_one_line(error)}"
+        return IncompleteRunError(f"{batch}: {said}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,20 +189,80 @@ class _Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Chunks of one data set that a worker processes one after the other.
+
+    Attributes
+    ----------
+    index : int
+        Its place among the batches of a run.
+    chunks : tuple
+    """
+
+    index: int
+    chunks: tuple[_Chunk, ...]
+
+    def __iter__(self) -> Iterator[_Chunk]:
+        return iter(self.chunks)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.chunks))
+
+    def __str__(self) -> str:
+        first, last = self.chunks[0], self.chunks[-1]
+        return f"{first}, to {last}" if last.file != first.file else str(replace(first, stop=last.stop))
+
+    @property
+    def dataset(self) -> str:
+        """The data set of all of its events."""
+        return self.chunks[0].source.dataset
+
+    @property
+    def file(self) -> str:
+        """The first of its files."""
+        return self.chunks[0].file
+
+
+def _batches(chunks: Sequence[_Chunk]) -> list[Batch]:
+    """Return chunks in batches: small ones in fewer, as to send, add and write what comes of one costs more than it."""
+    most = min(_BATCH, sum(len(chunk) + _COST for chunk in chunks) // _LEAST_BATCHES)
+    groups: list[list[_Chunk]] = []
+    size, former = 0, None
+    for chunk in chunks:
+        if size >= most or chunk.source.dataset != former:
+            groups.append([])
+            size, former = 0, chunk.source.dataset
+        groups[-1].append(chunk)
+        size += len(chunk) + _COST
+    return [Batch(index, tuple(group)) for index, group in enumerate(groups)]
+
+
+@dataclass(frozen=True, slots=True)
 class _Process:
-    """What a worker does with a chunk."""
+    """What a worker does with a chunk, and with what the chunks of a batch add up to."""
 
     processor: ProcessorABC
+    finish: Finish | None
 
     def __call__(self, chunk: _Chunk) -> dict[str, Any]:
         """Return what the processor makes of a chunk, and how many entries of its file were processed."""
         source = chunk.source
-        columns = read_chunk(source.readable, source.format, source.tree, source.columns, chunk.start, chunk.stop)
+        start, stop = (source.start + edge for edge in (chunk.start, chunk.stop))
+        columns = read_chunk(source.readable, source.format, source.tree, source.columns, start, stop)
         place = Place(chunk.file, chunk.start, "row" if source.format == "parquet" else "entry")
         events = events_by_branches(columns, source.branches, place, source.counters)
         events = ak.with_name(events, "NanoEvents", behavior=nanoaod.behavior)
         events = ak.with_parameter(events, "metadata", chunk.metadata, behavior=nanoaod.behavior)
-        return {"out": self.processor.process(events), "entries": {str(source.readable): len(events)}}
+        return {"out": self.processor.process(events), "entries": {_key(source): len(events)}}
+
+    def end(self, found: dict[str, Any], batch: Batch) -> dict[str, Any]:
+        """Return the sum of a batch, finished."""
+        return found if self.finish is None else found | {"out": self.finish(found["out"], batch)}
+
+
+def _key(source: Source) -> tuple[Any, ...]:
+    """Return what tells the events of a source from those of any other."""
+    return source.readable, source.tree, source.start
 
 
 def run(
@@ -195,6 +271,7 @@ def run(
     *,
     pool: concurrent.futures.Executor | None = None,
     chunksize: int = 250_000,
+    finish: Finish | None = None,
     show_progress: bool = True,
 ) -> Any:
     """Run `processor` over every entry of `sources` and return what its chunks add up to.
@@ -210,6 +287,9 @@ def run(
     chunksize : int
         About how many entries a chunk has. Chunks end where the clusters of a ROOT file or the row groups of a Parquet
         file do, unless one alone is larger than that.
+    finish : callable, optional
+        Is given what the chunks of a `Batch` add up to, and the batch, where these were processed; what it returns
+        takes the place of the former.
     show_progress : bool
         False silences the bar.
 
@@ -222,19 +302,22 @@ def run(
     ZmumuError
         Whatever a chunk raised, as its own type, naming file and entries.
     """
+    order = {key: index for index, key in enumerate(dict.fromkeys((each.dataset, each.readable) for each in sources))}
     requested = [
         _Chunk(replace(source, edges=()), start, stop)
-        for source in sources
+        for source in sorted(sources, key=lambda source: (order[source.dataset, source.readable], source.start))
         for start, stop in chunks(source.edges or (0, source.entries), chunksize)
     ]
     total = sum(source.entries for source in sources)
     try:
         with progress("processing", total, unit="events", enabled=show_progress) as advance:
-            result = PoolExecutor(pool, advance)(requested, _Process(processor))
+            executor = PoolExecutor(pool, lambda batch: advance(len(batch)))
+            work = _Process(processor, finish)
+            result = executor(_batches(requested), work, work.end)
     finally:
         forget()
     for source in sources:
-        if (found := result["entries"].get(str(source.readable), 0)) != source.entries:
+        if (found := result["entries"].get(_key(source), 0)) != source.entries:
             raise IncompleteRunError(
                 f"{source.path}: {found} of its {source.entries} entries were processed: did it change? run again"
             )

@@ -11,8 +11,10 @@ At w = 0.1 this is ten standard deviations away and does not happen; `count_reve
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import awkward as ak
@@ -20,10 +22,12 @@ import numpy as np
 
 from zmumu_hybrid import hashprng, keys
 from zmumu_hybrid.compiled import compiled
-from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.files import read_json
 from zmumu_hybrid.flatpairs import IDENTITY, FlatPairs, Muon
 from zmumu_hybrid.kinematics import Floats, energy
 from zmumu_hybrid.normals import quantiles
+from zmumu_hybrid.values import require_form, require_number, require_seed
 
 __all__ = [
     "DrawSource",
@@ -64,7 +68,7 @@ class SmearingConfig:
     Raises
     ------
     ConfigurationError
-        If an option is unknown or `width` is negative or not finite.
+        If an option is unknown, `width` is negative or not finite, or `seed` not from 0 to 2^63 - 1.
     """
 
     mode: SmearingMode = "independent"
@@ -81,8 +85,27 @@ class SmearingConfig:
         ):
             if value not in get_args(options):
                 raise ConfigurationError(f"{name} {value!r}: use one of {', '.join(get_args(options))}")
-        if not (np.isfinite(self.width) and self.width >= 0):
-            raise ConfigurationError(f"smearing width {self.width}: must be a finite number, 0 or more")
+        require_number("width of the smearing", self.width, 0, 1e6)
+        require_seed(self.seed)
+
+    @classmethod
+    def of_sample(cls, directory: str | os.PathLike[str]) -> SmearingConfig:
+        """Return how the muons in a directory of `zmumu process` were smeared.
+
+        Raises
+        ------
+        MissingInputError, InputError
+            If its `process.json` does not say it.
+        """
+        path = Path(directory) / "process.json"
+        form = {"smearing": str, "hold": str, "width": float, "seed": int}
+        try:
+            options = require_form(read_json(path), {"options": form}, "its content")["options"]
+            return cls(*(options[name] for name in form))
+        except (InputError, ConfigurationError) as error:
+            raise InputError(
+                f"{path}: does not say how the muons were smeared ({error}): run `zmumu process` again"
+            ) from error
 
 
 def smear(pairs: ak.Array, config: SmearingConfig, dataset: str) -> ak.Array:

@@ -8,27 +8,32 @@ file is opened here, before any work starts, so that what cannot be used is foun
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid import convert
 from zmumu_hybrid.branches import NANOAOD, Branches, require_columns
-from zmumu_hybrid.errors import InputError, ZmumuError, brief
-from zmumu_hybrid.files import compare_checksum, require_file
+from zmumu_hybrid.converted import Converted, cached
+from zmumu_hybrid.errors import ConfigurationError, InputError, ZmumuError, brief
+from zmumu_hybrid.files import compare_checksum
 from zmumu_hybrid.handles import open_root
+from zmumu_hybrid.locations import Location, find
 from zmumu_hybrid.reading import EventFile, Format, forget, keep_open
 from zmumu_hybrid.rows import cached_events
 
-__all__ = ["NEEDED_COLUMNS", "Source", "open_sources"]
+__all__ = ["NEEDED_COLUMNS", "Source", "named_files", "open_sources"]
 
 NEEDED_COLUMNS = (
     *(branch for name, branch in NANOAOD.event if name != "genWeight"),
     *(str(branch) for _, (branch,) in NANOAOD.muons),
 )
 """The columns of files whose branches are not declared; genWeight may be missing."""
+
+_TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,8 @@ class Source:
 
     Attributes
     ----------
-    path : Path
-        The file as it was given.
+    path : Path or str
+        The file as it was given; the address of one that is elsewhere.
     dataset : str
         The data set that it belongs to.
     readable : Path
@@ -59,9 +64,13 @@ class Source:
         Columns that say how long the lists of another one are, each with that one.
     edges : tuple of int
         The entries at which what is compressed together begins, and the number of entries.
+    lhe : Path, optional
+        The Les Houches Event file that `readable` was converted from.
+    start : int
+        Where its events begin in `readable`, which holds those of other files too where small ones were converted.
     """
 
-    path: Path
+    path: Path | str
     dataset: str
     readable: Path
     format: Format
@@ -72,6 +81,8 @@ class Source:
     rows: Mapping[str, int] = field(default_factory=dict)
     counters: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     edges: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    lhe: Path | None = None
+    start: int = 0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -79,11 +90,18 @@ class Source:
         return tuple(dict.fromkeys([*self.branches.columns, *(counter for counter, _ in self.counters)]))
 
 
+def named_files(sources: Iterable[Source], dataset: str) -> str:
+    """Return the names of the files of a data set, for messages: of many, the first."""
+    names = [str(source.path) for source in sources if source.dataset == dataset]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more files" if len(names) > 3 else "")
+
+
 def open_sources(
     inputs: Mapping[str, Sequence[str | os.PathLike[str]]],
     cache: Path | None = None,
     *,
     branches: Branches | None = None,
+    tree: str = "",
     weights: bool = True,
     show_progress: bool = True,
 ) -> list[Source]:
@@ -92,11 +110,13 @@ def open_sources(
     Parameters
     ----------
     inputs : mapping of str to sequence of path
-        The files of each data set.
+        The files of each data set, as `zmumu_hybrid.locations.find` takes them.
     cache : Path, optional
         Directory for converted files; see `zmumu_hybrid.cache`.
     branches : Branches, optional
         What the branches of ROOT and Parquet files are; by default they have NanoAOD's names, and the muons are `Muon`.
+    tree : str
+        The tree of ROOT files with several; that of a file named as ``FILE:TREE`` comes first, that of `branches` last.
     weights : bool
         False leaves the weights of the generator unread: each is 1.
     show_progress : bool
@@ -109,13 +129,29 @@ def open_sources(
     InputError
         If a file is empty, corrupt, of an unknown kind, without a needed column, given twice, or not what a note of its
         checksum beside it says; if some files of a data set have weights and others have none.
+    ConfigurationError
+        If a tree is named and no file has trees.
+    MissingDependencyError, OutputError
+        As `zmumu_hybrid.locations.find`.
     """
-    given = [(dataset, require_file(path)) for dataset, paths in inputs.items() for path in paths]
-    contents = _refuse_duplicates(given)
-    sources = [
-        _open(path, dataset, content, cache, branches, weights, show_progress)
-        for (dataset, path), content in zip(given, contents, strict=True)
+    given = [
+        (dataset, find(name, cache, show_progress=show_progress)) for dataset, names in inputs.items() for name in names
     ]
+    contents = _refuse_duplicates(given)
+    converted = _converted(given, contents, cache, show_progress)
+    opened: dict[Path, Source] = {}
+    sources = []
+    for (dataset, location), content in zip(given, contents, strict=True):
+        with location.named():
+            if (part := converted.get(location.path)) is None:
+                source = _open(location, dataset, content, cache, branches, tree, weights, show_progress)
+            else:
+                if part.readable not in opened:
+                    opened[part.readable] = _read(location, dataset, content, part.readable, "root", "", None, weights)
+                source = _part_of(opened[part.readable], location, content, part)
+            sources.append(source)
+    if tree and not any(source.format == "root" and source.lhe is None for source in sources):
+        raise ConfigurationError(f"--tree {tree}: none of the files is a ROOT file")
     _refuse_some_weights(sources)
     return sources
 
@@ -134,45 +170,103 @@ def _refuse_some_weights(sources: Iterable[Source]) -> None:
             )
 
 
-def _refuse_duplicates(given: Iterable[tuple[str, Path]]) -> list[convert.Content]:
-    """Return the checksums of the files; `InputError` if two are the same file or have the same content."""
-    seen: dict[str, tuple[str, Path]] = {}
+def _refuse_duplicates(given: Iterable[tuple[str, Location]]) -> list[convert.Content]:
+    """Return the checksums of the files; `InputError` if two are the same tree of one file, or of the same content."""
+    seen: dict[tuple[str, str], tuple[str, Location]] = {}
     contents = []
-    for dataset, path in given:
-        content = convert.Content.of(path)
-        checksum = content.sha256
-        compare_checksum(path, checksum)
-        if checksum in seen:
-            former_dataset, former = seen[checksum]
-            name = f"{path} ({dataset})"
-            how = "is given twice" if former == path else f"is the same file as {former} ({former_dataset})"
+    for dataset, location in given:
+        with location.named():
+            content = convert.Content.of(location.path)
+            compare_checksum(location.path, content.sha256)
+        former_dataset, former = seen.setdefault((content.sha256, location.tree), (dataset, location))
+        if former is not location:
+            name = f"{location.name} ({dataset})"
+            again = former.path == location.path
+            how = "is given twice" if again else f"is the same file as {former.name} ({former_dataset})"
             raise InputError(f"{name}: {how}: each event may be used once")
-        seen[checksum] = dataset, path
         contents.append(content)
     return contents
 
 
+def _converted(
+    given: Sequence[tuple[str, Location]], contents: Sequence[convert.Content], cache: Path | None, show_progress: bool
+) -> dict[Path, Converted]:
+    """Convert the Les Houches Event files, those of each data set for themselves; say where the events of each are."""
+    found: dict[Path, Converted] = {}
+    for dataset in dict.fromkeys(name for name, _ in given):
+        chosen: dict[Path, convert.Content] = {}
+        with ExitStack() as names:
+            for (name, location), content in zip(given, contents, strict=True):
+                if name == dataset:
+                    names.enter_context(location.named())
+                    if _kind_of(location) == "lhe":
+                        chosen[location.path] = content
+            made = cached(list(chosen), cache, known=list(chosen.values()), show_progress=show_progress)
+        found |= dict(zip(chosen, made, strict=True))
+    return found
+
+
+def _kind_of(location: Location) -> convert.Kind:
+    kind = convert.kind_of(location.path)
+    if location.tree and kind != "root":
+        raise InputError(
+            f"{location.path}: has no tree {location.tree!r}: it is a file of the kind {kind}, which has none"
+        )
+    return kind
+
+
+def _part_of(whole: Source, location: Location, content: convert.Content, part: Converted) -> Source:
+    """Return the source of a file whose events are, with those of others, in one that was converted."""
+    return replace(
+        whole,
+        path=_shown(location),
+        sha256=content.sha256,
+        entries=part.events,
+        edges=whole.edges if whole.entries == part.events else (),
+        lhe=location.path,
+        start=part.start,
+    )
+
+
+def _shown(location: Location) -> Path | str:
+    return location.path if location.name == str(location.path) else location.name
+
+
 def _open(
-    path: Path,
+    location: Location,
     dataset: str,
     content: convert.Content,
     cache: Path | None,
     branches: Branches | None,
+    tree: str,
     weights: bool,
     show_progress: bool,
 ) -> Source:
-    kind = convert.kind_of(path)
-    readable, rows, tree = path, dict[str, int](), branches.tree if branches else ""
-    format_: Format = "parquet" if kind == "parquet" else "root"
-    if kind == "lhe":
-        readable = convert.cached([path], cache, known=[content], show_progress=show_progress)[0].readable
-        branches, tree = None, ""
-    elif branches is not None and branches.kind == "pair":
-        with _opened(path, format_, tree) as (name, file):
-            require_columns(branches, file.names(branches.columns), _where(path, name))
-        readable, rows = cached_events(path, branches, format_, name, cache, show_progress=show_progress)
-        weights = weights and "genWeight" in dict(branches.event)
-        format_, branches, tree = "root", None, ""
+    """Return the source of a ROOT or Parquet file; the events of a tree of pairs are in the cache."""
+    path = location.path
+    tree = location.tree or tree or (branches.tree if branches else "")
+    format_: Format = "parquet" if _kind_of(location) == "parquet" else "root"
+    if branches is None or branches.kind != "pair":
+        return _read(location, dataset, content, path, format_, tree, branches, weights)
+    with _opened(path, format_, tree) as (name, file):
+        require_columns(branches, file.names(branches.columns), _where(path, name))
+    readable, rows = cached_events(path, branches, format_, name, cache, show_progress=show_progress)
+    weights = weights and "genWeight" in dict(branches.event)
+    return replace(_read(location, dataset, content, readable, "root", "", None, weights), rows=rows)
+
+
+def _read(
+    location: Location,
+    dataset: str,
+    content: convert.Content,
+    readable: Path,
+    format_: Format,
+    tree: str,
+    branches: Branches | None,
+    weights: bool,
+) -> Source:
+    """Return the source of a file that holds events: the one that was given, or what it was converted to."""
+    path = location.path
     with _opened(readable, format_, tree) as (name, file):
         names = file.names(branches.columns if branches else ())
         if branches is not None:
@@ -185,7 +279,7 @@ def _open(
         declared = branches or (NANOAOD if "genWeight" in names else NANOAOD.without_weight())
         declared = declared if weights else declared.without_weight()
         return Source(
-            path,
+            _shown(location),
             dataset,
             readable,
             format_,
@@ -193,9 +287,8 @@ def _open(
             file.entries,
             content.sha256,
             declared,
-            rows,
-            file.counters(column for _, (column,) in declared.muons if isinstance(column, str)),
-            file.edges(declared.columns),
+            counters=file.counters(column for _, (column,) in declared.muons if isinstance(column, str)),
+            edges=file.edges(declared.columns),
         )
 
 
@@ -228,13 +321,14 @@ def _root_tree(path: Path, tree: str) -> str:
 
 
 def _tree_name(path: Path, file: Any, declared: str) -> str:
-    """Return the declared name, else "Events" if the file has it, else the name of its only TTree or RNTuple."""
-    kinds = ("TTree", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
-    names = sorted({name for name, kind in file.classnames(cycle=False).items() if kind in kinds})
-    wanted = declared or "Events"
+    """Return the declared name, else "Events" if the file has it, else the name of its only tree."""
+    names = sorted({name for name, kind in file.classnames(cycle=False).items() if kind in _TREES})
+    wanted = declared.strip("/") or "Events"
     if wanted in names:
         return wanted
     if len(names) != 1 or declared:
-        held = f"has {len(names)} tree{'s' * (len(names) > 1)} ({', '.join(names)})" if names else "has no tree"
-        raise InputError(f"{path}: {held}: one named {wanted!r} is needed")
+        there = textwrap.shorten(", ".join(names), 400, placeholder=" ...")
+        held = f"has {len(names)} tree{'s' * (len(names) > 1)} ({there})" if names else "has no tree"
+        remedy = ": say which with --tree, or as FILE:TREE" if names else ""
+        raise InputError(f"{path}: {held}: one named {wanted!r} is needed{remedy}")
     return names[0]

@@ -6,6 +6,7 @@ two decisions are independent draws.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from zmumu_hybrid import keys
 from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.values import require_number, require_seed
 
 __all__ = ["SplitConfig", "is_test", "subset", "subset_order"]
 
@@ -25,15 +27,15 @@ class SplitConfig:
     Raises
     ------
     ConfigurationError
-        If the fraction is out of range.
+        If the fraction or the seed is out of range.
     """
 
     fraction: float = 0.2
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.fraction < 1:
-            raise ConfigurationError(f"test fraction {self.fraction}: must be from 0 to below 1")
+        require_number("test fraction", self.fraction, 0, math.nextafter(1, 0))
+        require_seed(self.seed)
 
 
 def is_test(

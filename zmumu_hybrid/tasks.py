@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zmumu_hybrid.clusters import Workers, worker_pool
+from zmumu_hybrid.clusters import Workers, describe_loss, worker_pool
 from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, OutputError, ZmumuError
 from zmumu_hybrid.files import make_directory
 
@@ -163,9 +163,6 @@ def _from_worker(task: Task, future: concurrent.futures.Future[Any], index: int)
         raise
     except (Exception, concurrent.futures.CancelledError) as error:
         said = " ".join(str(error).split()) or type(error).__name__
-        lost = isinstance(error, (concurrent.futures.BrokenExecutor, concurrent.futures.CancelledError))
-        if lost or type(error).__name__ == "KilledWorker":
-            raise IncompleteRunError(
-                f"{task.name}: its worker was lost ({said}); what it left is kept, run the same command to go on"
-            ) from error
-        raise IncompleteRunError(f"{task.name}: {type(error).__name__} on its worker: {said}") from error
+        lost = describe_loss(error)
+        said = f"{lost}; what it left is kept" if lost else f"{type(error).__name__} on its worker: {said}"
+        raise IncompleteRunError(f"{task.name}: {said}") from error

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from zmumu_hybrid import candidates, keys
 from zmumu_hybrid.errors import LeakError, ModelError
 from zmumu_hybrid.files import atomic_path
+from zmumu_hybrid.handles import create_parquet, open_parquet
 from zmumu_hybrid.pairs import IDENTITY
 
 __all__ = ["TrainingEvents", "events_path"]
@@ -87,13 +88,12 @@ class TrainingEvents:
             If the file is damaged, or is not what was noted.
         """
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         path = events_path(model)
         if not path.exists():
             return None
         try:
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            with open_parquet(path, page_checksum_verification=True) as file:
                 hashes = file.read(["hash"])["hash"].to_numpy()
         except (OSError, KeyError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
@@ -112,11 +112,13 @@ class TrainingEvents:
     def write(self, model: str | os.PathLike[str]) -> None:
         """Write the events into the folder of a run, or beside a model file, whole or not at all."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        with atomic_path(events_path(model)) as temporary:
-            table = pa.table({"hash": self.hashes})
-            pq.write_table(table, temporary, compression="NONE", use_dictionary=False, write_page_checksum=True)
+        table, options = pa.table({"hash": self.hashes}), {"compression": "NONE", "use_dictionary": False}
+        with (
+            atomic_path(events_path(model)) as temporary,
+            create_parquet(temporary, table.schema, write_page_checksum=True, **options) as writer,
+        ):
+            writer.write_table(table)
 
     def summary(self) -> dict[str, Any]:
         """Return what is to be noted of the events elsewhere: how many there are, and the checksum of their hashes."""

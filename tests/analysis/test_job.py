@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from analysis.samples import event_files, training_sample
 from zmumu_hybrid import candidates, histograms
 from zmumu_hybrid.analysis import AnalysisOptions, Yields, analyse
-from zmumu_hybrid.analysis.job import named_models
 from zmumu_hybrid.cli import main
+from zmumu_hybrid.cli.options import named_paths
 from zmumu_hybrid.errors import ConfigurationError, InputError, LeakError, MissingDependencyError
 from zmumu_hybrid.files import sha256
 from zmumu_hybrid.training_events import TrainingEvents
@@ -142,7 +142,7 @@ def test_real_nanoaod_as_data(model: Path, tmp_path: Path) -> None:
         ({"optimal": True}, "--optimal: needs --trained-on"),
         ({"systematics": ("jes",)}, "systematic 'jes': .*available: width, off, reweighting"),
         ({"bins": 0}, "at least 1"),
-        ({"chunksize": 0}, "chunk size"),
+        ({"chunksize": 0}, "chunksize"),
         ({"branches": Path("a"), "muons": "GenPart"}, "either --branches or --muons"),
     ],
 )
@@ -182,9 +182,9 @@ def _without(path: Path, field: str, folder: Path) -> Path:
 
 
 def test_the_names_of_models() -> None:
-    assert named_models(["a/hybrid.onnx", "b=c/run"]) == {"hybrid": Path("a/hybrid.onnx"), "b": Path("c/run")}
+    assert named_paths(["a/hybrid.onnx", "b=c/run"], "--model") == {"hybrid": Path("a/hybrid.onnx"), "b": Path("c/run")}
     with pytest.raises(ConfigurationError, match=r"'run' is x/run already: name it, as NAME=y/run"):
-        named_models(["x/run", "y/run"])
+        named_paths(["x/run", "y/run"], "--model")
 
 
 def test_without_pyhf_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

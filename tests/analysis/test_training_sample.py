@@ -22,5 +22,5 @@ def test_a_models_training_sample_must_be_known(tmp_path: Path) -> None:
 
 def test_a_directory_that_does_not_say_it_is_refused(tmp_path: Path) -> None:
     write_json(tmp_path / "process.json", {"inputs": []})
-    with pytest.raises(InputError, match="does not say what was processed"):
+    with pytest.raises(InputError, match="does not say how the muons were smeared"):
         read_training_sample(tmp_path)

@@ -37,7 +37,7 @@ def test_what_is_asked_for_is_generated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("signal", "--events", "0", "--output", "x.lhe"), "events must be at least 1, not 0"),
+        (("signal", "--events", "0", "--output", "x.lhe"), "events must be an integer of at least 1, not 0"),
         (("signal", "--events", "1", "--output", "x.txt"), "must end in .lhe, or in .lhe.gz"),
         (("signal", "--events", "1", "--output", "/proc/x/y.lhe"), "/proc/x: cannot make this directory"),
         (("background", "--events", "1", "--output", "x.lhe", "--min-mass", "2e4"), "no event can pass"),

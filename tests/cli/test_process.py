@@ -217,7 +217,7 @@ def test_a_real_process_ends_with_one_line(tmp_path: Path) -> None:
     ],
     ids=["SIGINT", "SIGTERM", "SIGKILL"],
 )
-def test_an_interrupted_run_can_be_run_again(tmp_path: Path, number: int, status: int, says: str | None) -> None:
+def test_an_interrupted_run_can_be_run_again(run, tmp_path: Path, number: int, status: int, says: str | None) -> None:
     file = toy_root(tmp_path / "a.root", 5000)
     arguments = ("--signal", file, "--output", "out", "--executor", "futures", "--workers", 2, "--chunksize")
     # What a shell starts with `&` ignores SIGINT, and so does all that it starts: Ctrl-C is heard as at a terminal.
@@ -241,14 +241,7 @@ def test_an_interrupted_run_can_be_run_again(tmp_path: Path, number: int, status
         assert not (tmp_path / "out").exists()
     else:
         assert not any((tmp_path / "out" / name).exists() for name in OUTPUTS)
-    again = subprocess.run(
-        [sys.executable, "-c", code, "process", "--signal", str(file), "--output", "out"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert again.returncode == 0, again.stderr
+    assert run("--signal", file).status == 0
     assert names(tmp_path / "out") == sorted(set(OUTPUTS) - {"reweighting.json"})
 
 

@@ -35,7 +35,7 @@ def test_bad_options_are_refused(tmp_path: Path) -> None:
     for more, message in (
         (["--executor", "futures", "--scheduler", "tcp://x:1"], "needs the executor dask"),
         (["--preset", "mine"], "preset must be one of"),
-        (["--validation", "0"], "validation must lie between 0 and 1"),
+        (["--validation", "0"], "validation must be a finite number above 0"),
     ):
         result = CliRunner().invoke(app, [*arguments, *more])
         assert isinstance(result.exception, ConfigurationError)

@@ -252,7 +252,7 @@ def test_a_broken_event_is_named(path: Path, name: str) -> None:
     expected = rf"some\.lhe: event 2, line {LINE + line}: .*{message}.*: "
     with pytest.raises(LHEError, match=expected):
         read(path, data)
-    path.write_bytes(gzip.compress(data))
+    path.write_bytes(gzip.compress(data, mtime=0))
     with pytest.raises(LHEError, match=expected):
         read_lhe(path)
     assert compare(data, path, 64, 1) == "refused"
@@ -328,7 +328,7 @@ def test_a_broken_file_is_named(path: Path, name: str, piece: int) -> None:
 
 @pytest.mark.parametrize("piece", [50, 1 << 20])
 def test_a_truncated_gz_is_named_though_its_events_are_whole(path: Path, piece: int) -> None:
-    path.write_bytes(gzip.compress(TEXT)[:-2])
+    path.write_bytes(gzip.compress(TEXT, mtime=0)[:-2])
     message = rf"some\.lhe: line {LINES + 1}: the gz data end too early, after event 2: the file is truncated, copy it"
     with pytest.raises(LHEError, match=message):
         read_compiled(path, piece, None)
@@ -375,7 +375,7 @@ def test_other_damage_to_gz_says_how_far_it_goes(path: Path) -> None:
     path.write_bytes(data[:start] + PLAIN_EVENT.replace("30.0", "30.1").encode() + data[start + len(PLAIN_EVENT) :])
     with pytest.raises(LHEError, match=r"the gz data are damaged \(.*incorrect data check\), after event 2000: copy"):
         read_lhe(path)
-    data = gzip.compress(rich_document(300), 1)
+    data = gzip.compress(rich_document(300), 1, mtime=0)
     path.write_bytes(data[: len(data) // 2] + b"\xff" * 40 + data[len(data) // 2 + 40 :])
     with pytest.raises(LHEError, match=r"some\.lhe: (?:event \d+, )?line \d+: .*: copy"):
         read_lhe(path)

@@ -30,7 +30,7 @@ def test_any_text_comes_back_in_any_pieces(
 ) -> None:
     if members:
         cuts = [len(text) * k // members for k in range(members + 1)]
-        data = b"".join(gzip.compress(text[a:b]) for a, b in pairwise(cuts)) + b"\0" * padding
+        data = b"".join(gzip.compress(text[a:b], mtime=0) for a, b in pairwise(cuts)) + b"\0" * padding
     else:
         text = data = b"x" + text
     path = tmp_path_factory.getbasetemp() / "pieces"
@@ -40,7 +40,7 @@ def test_any_text_comes_back_in_any_pieces(
 
 def test_knows_size_progress_and_checksum(tmp_path: Path) -> None:
     path = tmp_path / "text.gz"
-    path.write_bytes(gzip.compress(TEXT))
+    path.write_bytes(gzip.compress(TEXT, mtime=0))
     with ByteSource(path, checksum=True) as source:
         assert source.size == path.stat().st_size
         while source.read():
@@ -53,7 +53,7 @@ def test_knows_size_progress_and_checksum(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, compress: bool) -> None:
-    stream = io.BytesIO(gzip.compress(TEXT) if compress else TEXT)
+    stream = io.BytesIO(gzip.compress(TEXT, mtime=0) if compress else TEXT)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=stream))
     assert read_all("-") == TEXT
     assert not stream.closed
@@ -97,7 +97,7 @@ def test_missing_file_and_directory(tmp_path: Path) -> None:
 )
 def test_damaged_gz(tmp_path: Path, damage: object, message: str) -> None:
     path = tmp_path / "text.gz"
-    path.write_bytes(damage(gzip.compress(TEXT)))
+    path.write_bytes(damage(gzip.compress(TEXT, mtime=0)))
     with pytest.raises(LHEError, match=rf"text\.gz: .*{message}"):
         read_all(path)
 

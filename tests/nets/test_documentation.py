@@ -5,10 +5,17 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from learned import toy_columns, write
 from zmumu_hybrid import nets
+
+PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
 
 MODULES = ["kinematics", "nets", *(f"nets.{module.name}" for module in pkgutil.iter_modules(nets.__path__))]
 
@@ -17,3 +24,20 @@ MODULES = ["kinematics", "nets", *(f"nets.{module.name}" for module in pkgutil.i
 def test_the_examples_in_docstrings_run(name: str) -> None:
     module = importlib.import_module(f"zmumu_hybrid.{name}")
     assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0
+
+
+def test_the_page_of_the_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 3
+    write(toy_columns(300), tmp_path / "table")
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    names: dict[str, Any] = {}
+    exec(blocks[0], names)
+    assert names["logits"].shape == (5,)
+    torch.testing.assert_close(names["factor"].sum(1), torch.ones(5))
+    exec(blocks[1].replace("range(10)", "range(2)"), names)
+    assert names["p4"].shape[1:] == (2, 4)
+    assert (names["p4"][:, :, 0] > 10).all()
+    assert names["loss"] < 0.69
+    exec(blocks[2], names)

@@ -93,6 +93,41 @@ def test_the_command_names_what_it_wrote(processed, tmp_path):
     assert sorted(result.stdout.split("\n")) == ["", *sorted(str(path) for path in (tmp_path / "figures").iterdir())]
 
 
+def test_runs_are_drawn_side_by_side(models, tmp_path, monkeypatch):
+    from zmumu_hybrid.cli.main import app
+    from zmumu_hybrid.plots import style
+
+    for name, table in models.items():
+        (tmp_path / name).mkdir()
+        pq.write_table(pa.table(table), tmp_path / name / "metrics.parquet")
+    (tmp_path / "a=b").symlink_to(tmp_path / "pfn")
+    drawn = {}
+
+    def save(figure, path):
+        drawn[path.name] = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+        return original(figure, path)
+
+    original = style.save
+    monkeypatch.setattr(style, "save", save)
+    folders = [
+        tmp_path / "hybrid",
+        tmp_path / "a=b",
+        f"_costs $5={tmp_path / 'invariant'}",
+        f"of $x={tmp_path / 'pfn'}",
+    ]
+    command = ["plot", *map(str, folders), "--output", str(tmp_path / "figures"), "--note", "$ and µ"]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert result.stdout.split() == [str(tmp_path / "figures" / f"learning_curves.{kind}") for kind in ("png", "pdf")]
+    assert sorted(drawn["learning_curves"]) == [" _costs \\$5", "Hybrid", "a=b", "of \\$x"]
+
+    def refused(*words):
+        return str(CliRunner().invoke(app, ["plot", *map(str, words), "--output", str(tmp_path / "none")]).exception)
+
+    assert "'hybrid' is" in refused(tmp_path / "hybrid", tmp_path / "hybrid")
+    assert "no metrics.parquet is in it" in refused(tmp_path / "hybrid", tmp_path)
+    assert not (tmp_path / "none").exists()
+
+
 def test_the_command_ends_with_one_line_on_bad_input(tmp_path):
     code = "from zmumu_hybrid.cli.main import main; main()"
     done = subprocess.run(

@@ -14,7 +14,6 @@ from toyfiles import write_root
 from toys import toy_events
 from zmumu_hybrid import candidates, histograms
 from zmumu_hybrid.errors import ConfigurationError, InputError
-from zmumu_hybrid.parts import read_columns
 from zmumu_hybrid.processors.dimuon import DimuonConfig, DimuonProcessor
 from zmumu_hybrid.reweighting import Reweighting
 from zmumu_hybrid.schema import EventSchema
@@ -51,7 +50,7 @@ def test_it_runs_in_a_users_own_runner_on_nanoaod(executor: Any, chunksize: int,
     cutflow = result["cutflow"]["DYJets"]
     assert cutflow["events"] == 40
     assert 0 < cutflow["pairs"] <= cutflow["opposite charge"] <= cutflow["two muons"] < 40
-    assert result["parts"] == {}
+    assert result["table"] == []
     filled = result["histograms"]
     assert set(filled) == set(histograms.NAMES) - {"pt_after"}  # nothing was reweighted
     assert filled["mass_true"].sum(flow=True).value == pytest.approx(filled["pt_before"].sum(flow=True).value)
@@ -62,26 +61,17 @@ def test_the_event_schema_reads_nanoaod_without_a_warning() -> None:
     assert result["cutflow"] == {"signal": {"events": 40, "two muons": 6, "opposite charge": 6, "pairs": 6}}
 
 
-def test_histograms_cutflow_and_part_say_the_same(file: Path, tmp_path: Path) -> None:
-    result = DimuonProcessor(DimuonConfig(parts=tmp_path)).process(events_of(file))
+def test_histograms_cutflow_and_table_say_the_same(file: Path) -> None:
+    result = DimuonProcessor(DimuonConfig(table=True)).process(events_of(file))
     assert result["cutflow"] == {"signal": {"events": 60, "two muons": 60, "opposite charge": 60, "pairs": 60}}
-    ((name, report),) = result["parts"].items()
-    assert report == {"dataset": "signal", "file": str(file), "rows": 60}
-    table = read_columns([tmp_path / name], [column.name for column in candidates.COLUMNS])
+    (table,) = result["table"]
+    assert list(table) == [column.name for column in candidates.COLUMNS]
     candidates.validate(table)
     refilled = histograms.make()
     histograms.fill(refilled, table)
     for key, histogram in result["histograms"].items():
         np.testing.assert_allclose(histogram.values(flow=True), refilled[key].values(flow=True))
         assert total(histogram) == pytest.approx(60)
-
-
-def test_nothing_is_written_without_a_directory(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    assert DimuonProcessor().process(events_of(file))["parts"] == {}
-    assert list(folder.iterdir()) == []
 
 
 def test_it_pickles_and_keeps_no_state(file: Path) -> None:
@@ -97,9 +87,9 @@ def test_it_pickles_and_keeps_no_state(file: Path) -> None:
 
 def test_an_empty_chunk_has_the_same_outputs(tmp_path: Path) -> None:
     path = write_root(tmp_path / "empty.root", toy_events(3)[:0])
-    result = DimuonProcessor(DimuonConfig(parts=tmp_path)).process(events_of(path))
+    result = DimuonProcessor(DimuonConfig(table=True)).process(events_of(path))
     assert result["cutflow"]["signal"]["pairs"] == 0
-    assert result["parts"] == {}
+    assert result["table"] == []
     assert total(result["histograms"]["mass_true"]) == 0
 
 
@@ -140,10 +130,10 @@ def test_a_momentum_that_is_not_finite_names_the_event(tmp_path: Path) -> None:
         DimuonProcessor().process(events_of(path))
 
 
-def test_data_have_no_truth(file: Path, tmp_path: Path) -> None:
-    processor = DimuonProcessor(DimuonConfig(smearing=SmearingConfig(mode="none"), parts=tmp_path))
+def test_data_have_no_truth(file: Path) -> None:
+    processor = DimuonProcessor(DimuonConfig(smearing=SmearingConfig(mode="none"), table=True))
     result = processor.process(events_of(file, dataset="SingleMuon", label="data"))
     assert "mass_true" not in result["histograms"]
     assert total(result["histograms"]["mass_smeared"]) == 60
-    table = candidates.read(tmp_path / next(iter(result["parts"])))
+    (table,) = result["table"]
     assert list(table) == [column.name for column in candidates.DATA_COLUMNS]

@@ -25,7 +25,9 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 RULES = Rules(epochs=3, rounds=30, members=2, batch_size=128, seed=4)
 
 
-@pytest.mark.parametrize("name", sorted(RIVALS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("lgatr", "pelican"))) for name in sorted(RIVALS)]
+)
 def test_a_rival_learns_is_measured_and_is_not_trained_again(
     name: str, samples: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -67,7 +69,7 @@ def test_what_cannot_be_held_is_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match="no rival 'svm': there are lgatr, pelican, residual-pathway, trees"):
         contest("svm", *samples, tmp_path)
-    with pytest.raises(ConfigurationError, match="epochs of the rivals must be at least 1"):
+    with pytest.raises(ConfigurationError, match="epochs of the rivals must be an integer of at least 1"):
         Rules(epochs=0)
     monkeypatch.setattr("zmumu_hybrid.extras.find_spec", lambda name: None if name == "pelican" else object())
     with pytest.raises(

@@ -61,7 +61,35 @@ def test_a_stage_that_fails_leaves_no_record(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     with pytest.raises(ZeroDivisionError):
         journal.do("bad", lambda: {"value": 1 / 0}, settings={}, outputs=[])
-    assert not list((tmp_path / "stages").iterdir())
+    assert not list((tmp_path / "stages").glob("*.json"))
+
+
+def test_a_stage_that_is_run_anew_finds_nothing_of_the_old_one(tmp_path: Path) -> None:
+    """But what the same stage has left where it was interrupted, so that it goes on there."""
+
+    def do(settings: int, stop: bool = False) -> list[str]:
+        def action() -> dict[str, Any]:
+            found = sorted(path.name for path in (tmp_path / "run").glob("*"))
+            (tmp_path / "run").mkdir(exist_ok=True)
+            (tmp_path / "run" / "checkpoint").touch()
+            if stop:
+                raise KeyboardInterrupt
+            (tmp_path / "run" / "weights").write_text("1")
+            return {"found": found}
+
+        outputs = ["run/weights"]
+        return list(Journal(tmp_path).do("a", action, settings={"x": settings}, outputs=outputs, folder="run")["found"])
+
+    with pytest.raises(KeyboardInterrupt):
+        do(1, stop=True)
+    assert do(1) == ["checkpoint"]
+    (tmp_path / "run" / "weights").unlink()
+    assert do(1) == []
+    assert do(2) == []
+    with pytest.raises(KeyboardInterrupt):
+        do(1, stop=True)
+    assert do(2) == []
+    assert Journal(tmp_path).stored()["a"].result == {"found": []}
 
 
 def test_a_stage_that_does_not_write_its_output_is_an_error(tmp_path: Path) -> None:

@@ -85,7 +85,9 @@ def test_a_study_ends_with_a_report_and_is_not_repeated(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "summary.json").read_text())["approaches"] == summary["approaches"]
 
 
-@pytest.mark.parametrize(("seed", "workers", "message"), [(-1, 1, "--seed must lie in"), (1, 0, "--workers must be")])
+@pytest.mark.parametrize(
+    ("seed", "workers", "message"), [(-1, 1, "seed must be an integer from 0"), (1, 0, "workers must be")]
+)
 def test_bad_options_are_refused(tmp_path: Path, seed: int, workers: int, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         Study(TINY, tmp_path, seed, workers)
@@ -104,9 +106,12 @@ def trained(root: Path, trainers: Workers) -> dict[str, dict[str, object]]:
     journal = Journal(root)
     for sample in ("study", "evaluation"):
         table = f"{sample}/candidates.parquet"
-        if not (root / table).exists():
-            write(toy_columns(1000, seed=len(sample)), root / sample)
-        journal.do(f"process-{sample}", dict, settings={}, outputs=[table])
+
+        def process(folder: Path = root / sample, seed: int = len(sample)) -> dict[str, object]:
+            write(toy_columns(1000, seed=seed), folder)
+            return {}
+
+        journal.do(f"process-{sample}", process, settings={}, outputs=[table])
     branch = Branch(Study(TINY, root, seed=3, workers=1))
     with Crew(trainers, root) as crew:
         return {run.name: dict(score) for run, score in pipeline.train_and_score(branch, journal, crew).items()}

@@ -134,7 +134,7 @@ def test_fresh_smearing_says_what_it_needs(sample: Path, tmp_path: Path) -> None
     ("options", "message"),
     [
         ({"schedule": "cosine"}, "schedule must be one of constant, one-cycle"),
-        ({"gradient_clip": 0}, "gradient_clip must be a finite number above 0"),
+        ({"gradient_clip": 0}, "gradient_clip must be a finite number"),
         ({"resmear": "yes"}, "resmear must be true or false"),
         ({"copies": "all"}, "copies must be one of none, boosted-truth, boosted-measurement"),
         ({"copies": "boosted-truth", "resmear": True}, "resmear and copies exclude each other"),

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zmumu_hybrid.errors import InputError, MissingDependencyError
+from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.extras import require
 
-__all__ = ["Fit", "fit_signal_strength", "require_pyhf"]
+__all__ = ["Fit", "fit_signal_strength"]
 
 Floats = NDArray[np.float64]
 
@@ -46,16 +47,6 @@ class Fit:
     pulls: dict[str, tuple[float, float]]
 
 
-def require_pyhf() -> Any:
-    """Return the module `pyhf`; `MissingDependencyError` where it or iminuit is not installed."""
-    try:
-        import iminuit  # noqa: F401
-        import pyhf
-    except ImportError as error:
-        raise MissingDependencyError(f"{error.name} is not installed: pip install 'zmumu-hybrid[analysis]'") from error
-    return pyhf
-
-
 def fit_signal_strength(workspace: Mapping[str, Any], observed: ArrayLike | None = None) -> Fit:
     """Fit the signal strength of a workspace.
 
@@ -73,7 +64,9 @@ def fit_signal_strength(workspace: Mapping[str, Any], observed: ArrayLike | None
     InputError
         If the workspace is not valid or the fit does not converge.
     """
-    pyhf = require_pyhf()
+    require("pyhf", "iminuit")
+    import pyhf
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "jsonschema.RefResolver is deprecated", DeprecationWarning)
         try:

@@ -11,28 +11,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zmumu_hybrid import histograms
-from zmumu_hybrid.analysis.fit import fit_signal_strength, require_pyhf
+from zmumu_hybrid.analysis.fit import fit_signal_strength
 from zmumu_hybrid.analysis.observables import DiscriminantScore, Observable, OptimalScore, of_mass, of_score
 from zmumu_hybrid.analysis.options import AnalysisOptions
 from zmumu_hybrid.analysis.results import Result, measure
-from zmumu_hybrid.analysis.systematics import SYSTEMATICS, Systematics, require_known
+from zmumu_hybrid.analysis.systematics import NOMINAL, SYSTEMATICS, Systematics, require_known
 from zmumu_hybrid.analysis.training_sample import read_training_sample, require_trained_on
 from zmumu_hybrid.analysis.workspace import SAMPLES, Templates, make_workspace
 from zmumu_hybrid.clusters import worker_pool
 from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import write_json
 from zmumu_hybrid.progress import progress
 from zmumu_hybrid.provenance import git_revision, versions
 from zmumu_hybrid.reweighting import Reweighting
 from zmumu_hybrid.smearing import SmearingConfig
-from zmumu_hybrid.sources import open_sources
+from zmumu_hybrid.sources import Source, named_files, open_sources
 from zmumu_hybrid.staging import staging_directory
 from zmumu_hybrid.training_events import TrainingEvents
 
 if TYPE_CHECKING:
     from hist import Hist
 
-__all__ = ["AnalysisSummary", "analyse", "named_models"]
+__all__ = ["AnalysisSummary", "analyse"]
 
 Paths = Sequence[str | os.PathLike[str]]
 
@@ -120,7 +121,8 @@ def analyse(
     if options.unblind and not (measures and "data" in inputs):
         raise ConfigurationError("--unblind: a fit of data needs --signal, --background and --data")
     if measures:
-        require_pyhf()
+        require("pyhf", "iminuit")
+    options.staff.require()
     cuts = Cuts(options.pt, options.eta, options.mass)
     observables, tables, used = _networks(models or {}, options.bins)
     simulated = any(sample in inputs for sample in SAMPLES)
@@ -130,7 +132,9 @@ def analyse(
         observables.append(of_score("optimal", "optimal", detector.optimal, options.bins))
     low, high = options.mass_window
     observables = [of_mass("mass-cut", 1, low, high), of_mass("mass", options.bins, *options.mass), *observables]
-    sources = open_sources(inputs, options.cache, branches=options.declared, show_progress=show_progress)
+    sources = open_sources(
+        inputs, options.cache, branches=options.declared, tree=options.tree, show_progress=show_progress
+    )
     config = AnalysisConfig(
         observables=observables,
         selection=options.selection,
@@ -147,7 +151,7 @@ def analyse(
         )
     templates, results, workspaces = {}, [], {}
     if measures:
-        _require_selected(found)
+        _require_selected(found, sources)
         templates = {
             each.name: Templates.of(found["histograms"][each.name], options.yields, systematics.shapes)
             for each in observables
@@ -190,25 +194,6 @@ def analyse(
     return AnalysisSummary(target, found["cutflow"], found["histograms"], results, templates, seconds)
 
 
-def named_models(given: Sequence[str]) -> dict[str, Path]:
-    """Return models by name from "NAME=PATH" or "PATH", whose name is that of the file or folder.
-
-    Raises
-    ------
-    ConfigurationError
-        If two have one name.
-    """
-    models: dict[str, Path] = {}
-    for text in given:
-        name, separator, path = text.partition("=")
-        if not separator:
-            name, path = Path(text).stem, text
-        if name in models:
-            raise ConfigurationError(f"--model {text}: {name!r} is {models[name]} already: name it, as NAME={path}")
-        models[name] = Path(path)
-    return models
-
-
 def _networks(
     models: Mapping[str, str | os.PathLike[str]], bins: int
 ) -> tuple[list[Observable], dict[str, str | None], list[TrainingEvents]]:
@@ -217,7 +202,8 @@ def _networks(
     for name, path in models.items():
         if name in ("mass", "mass-cut", "optimal") or not name.replace("-", "").replace("_", "").isalnum():
             raise ConfigurationError(
-                f"model name {name!r}: use letters, digits, - and _, and none of mass, mass-cut, optimal"
+                f"model name {name!r}: use letters, digits, - and _, and none of mass, mass-cut, optimal: name it, "
+                f"as NAME={path}"
             )
         from zmumu_hybrid.apply import Discriminant
 
@@ -254,13 +240,18 @@ def _detector(options: AnalysisOptions, tables: dict[str, str | None]) -> _Detec
     return _Detector(smearing, reweighting, (known.events,), best)
 
 
-def _require_selected(found: Mapping[str, Any]) -> None:
-    """Raise `InputError` for a sample without selected events, saying where they were lost."""
+def _require_selected(found: Mapping[str, Any], sources: Sequence[Source]) -> None:
+    """Raise `InputError` for a sample without selected events, saying where they were lost, or of negative weight."""
     for sample in SAMPLES:
         steps = found["cutflow"][sample]
         if not list(steps.values())[-1]:
             said = ", ".join(f"{name} {count}" for name, count in steps.items())
             raise InputError(f"{sample}: no event is selected ({said}): loosen the cuts, or give other events")
+        if (total := found["weights"][sample][NOMINAL]) <= 0:
+            raise InputError(
+                f"{named_files(sources, sample)}: the weights of the selected {sample} events sum to {total:.6g}, "
+                "not above zero: such a sample expects nothing; give one with more events of positive weight"
+            )
 
 
 def _systematics(options: AnalysisOptions, detector: _Detector) -> Systematics:

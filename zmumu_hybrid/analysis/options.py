@@ -13,6 +13,7 @@ from zmumu_hybrid.clusters import ExecutorName, Workers
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.pairs import PairOrder, PairSelection
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
+from zmumu_hybrid.values import MAX_BINS, MAX_EVENTS, require_count
 
 __all__ = ["AnalysisOptions"]
 
@@ -50,7 +51,7 @@ class AnalysisOptions:
     smearing, hold, width, seed
         See `zmumu_hybrid.smearing.SmearingConfig`; not looked at with `trained_on`.
     pair : "leading" or "closest-to-z"
-    muons, branches
+    muons, branches, tree
         As in `zmumu_hybrid.processing.ProcessOptions`.
     executor, workers, chunksize, scheduler, jobqueue, cache
         As in `zmumu_hybrid.processing.ProcessOptions`.
@@ -82,6 +83,7 @@ class AnalysisOptions:
     pair: PairOrder = "leading"
     muons: MuonsFrom = "Muon"
     branches: Path | None = None
+    tree: str = ""
     executor: ExecutorName = "iterative"
     workers: int = 1
     chunksize: int = 100_000
@@ -90,15 +92,13 @@ class AnalysisOptions:
     cache: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.chunksize < 1:
-            raise ConfigurationError(f"the chunk size must be at least 1 event, not {self.chunksize}")
+        require_count("chunksize", self.chunksize, 1, MAX_EVENTS)
+        require_count("bins", self.bins, 1, MAX_BINS)
         if self.branches is not None and self.muons != "Muon":
             raise ConfigurationError(f"give either --branches or --muons {self.muons}: the branches say the muons")
         if self.trained_on is None and (self.rows == "test" or self.optimal):
             what = "--optimal" if self.optimal else "--rows test"
             raise ConfigurationError(f"{what}: needs --trained-on, the directory of `zmumu process` that it is about")
-        if self.bins < 1:
-            raise ConfigurationError(f"bins of a discriminant: at least 1 is needed, not {self.bins}")
         if self.systematics is not None:
             require_known(self.systematics, SYSTEMATICS, "systematic")
         _ = self.staff, self.smearing_config, self.selection

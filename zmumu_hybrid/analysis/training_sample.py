@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from zmumu_hybrid.errors import ConfigurationError, InputError
-from zmumu_hybrid.files import read_json, sha256
+from zmumu_hybrid.errors import ConfigurationError
+from zmumu_hybrid.files import sha256
 from zmumu_hybrid.smearing import SmearingConfig
 from zmumu_hybrid.training_events import TrainingEvents
 
@@ -52,15 +52,7 @@ def read_training_sample(directory: str | os.PathLike[str]) -> TrainingSample:
         If it is not such a directory.
     """
     directory = Path(directory)
-    record = read_json(directory / "process.json")
-    try:
-        options = record["options"]
-        smearing = SmearingConfig(options["smearing"], options["hold"], float(options["width"]), int(options["seed"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{directory / 'process.json'}: does not say what was processed ({error}): run `zmumu process` again"
-        ) from error
-    events = TrainingEvents.of_sample(directory)
+    smearing, events = SmearingConfig.of_sample(directory), TrainingEvents.of_sample(directory)
     return TrainingSample(directory, sha256(directory / "candidates.parquet"), smearing, events)
 
 

@@ -191,8 +191,13 @@ def _scales(histogram: Hist[Any], yields: Yields) -> dict[str, float]:
     """Return the factor from simulated to expected pairs of each sample."""
     scales = {}
     for sample in SAMPLES:
-        values, _, total = template(histogram, sample)
+        values, squares, total = template(histogram, sample)
         if not (total > 0 and values.sum() > 0):
+            if squares.any():
+                sums = f"{values.sum():.6g}, and to {total:.6g} with what lies beyond the bins"
+                raise InputError(
+                    f"{histogram.name}: the weights of the {sample} events in it sum to {sums}: give others"
+                )
             raise InputError(f"{histogram.name}: no selected {sample} events: loosen the cuts, or give more events")
         scales[sample] = getattr(yields, sample) / total
     return scales

@@ -20,11 +20,12 @@ from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, ModelErr
 from zmumu_hybrid.files import atomic_path, make_directory
 from zmumu_hybrid.handles import recreate_root
 from zmumu_hybrid.pairs import IDENTITY, PairOrder, PairSelection
-from zmumu_hybrid.parts import in_groups, merge_parts
+from zmumu_hybrid.parts import PartWriter, in_groups, merge_parts
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
 from zmumu_hybrid.sources import open_sources
 from zmumu_hybrid.training import ranges
 from zmumu_hybrid.training_events import TrainingEvents
+from zmumu_hybrid.values import MAX_EVENTS, require_count
 
 __all__ = ["COLUMNS", "TREE", "ApplyOptions", "ApplySummary", "apply"]
 
@@ -65,6 +66,8 @@ class ApplyOptions:
     branches : Path, optional
         A declaration of the branches of ROOT and Parquet files, where they have not NanoAOD's names; see
         `zmumu_hybrid.branches`.
+    tree : str
+        Name of the tree in ROOT files with several; that of a file named as ``FILE:TREE`` comes first.
     muons : "Muon", "GenPart" or "LHEPart"
         The collection of NanoAOD that holds the muons.
 
@@ -87,11 +90,11 @@ class ApplyOptions:
     scheduler: str | None = None
     jobqueue: Path | None = None
     branches: Path | None = None
+    tree: str = ""
     muons: MuonsFrom = "Muon"
 
     def __post_init__(self) -> None:
-        if self.chunksize < 1:
-            raise ConfigurationError(f"the chunk size must be at least 1 event, not {self.chunksize}")
+        require_count("chunksize", self.chunksize, 1, MAX_EVENTS)
         if self.branches is not None and self.muons != "Muon":
             raise ConfigurationError(f"give either --branches or --muons {self.muons}: the branches say the muons")
         _ = self.staff, self.smearing_config, self.selection
@@ -157,7 +160,7 @@ def apply(
     model : path
         Model file of `zmumu export`, or the folder of a run of `zmumu train`.
     inputs : sequence of path
-        LHE (plain or gz), ROOT (TTree, RNTuple, NanoAOD) or Parquet files.
+        LHE (plain or gz), ROOT (TTree, RNTuple, NanoAOD) or Parquet files, as `zmumu_hybrid.locations.find` takes them.
     output : path
         Name of the ROOT file. It is replaced when the run has ended well, and kept when it has not.
     options : ApplyOptions, optional
@@ -186,22 +189,35 @@ def apply(
     target = Path(output)
     if target.is_dir():
         raise OutputError(f"{target}: is a directory, the name of a ROOT file is needed")
+    options.staff.require()
     discriminant = _loaded(model)
     noted = discriminant.card.data.get("training_events")
     known = None if noted is None else TrainingEvents.of_model(model, noted)
     sources = open_sources(
-        {options.dataset: inputs}, options.cache, branches=options.declared, show_progress=show_progress
+        {options.dataset: inputs},
+        options.cache,
+        branches=options.declared,
+        tree=options.tree,
+        weights=False,
+        show_progress=show_progress,
     )
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=make_directory(target.parent)) as folder:
         parts = Path(folder).resolve()
         processor = DiscriminantProcessor(
-            discriminant, selection=options.selection, smearing=options.smearing_config, parts=parts
+            discriminant, selection=options.selection, smearing=options.smearing_config, table=True
         )
         with worker_pool(options.staff) as pool:
-            result = run(sources, processor, pool=pool, chunksize=options.chunksize, show_progress=show_progress)
+            result = run(
+                sources,
+                processor,
+                pool=pool,
+                chunksize=options.chunksize,
+                finish=PartWriter(parts),
+                show_progress=show_progress,
+            )
         tables = merge_parts([parts / name for name in sorted(result["parts"])])
         written, seen = _write(tables, target, known)
-    expected = sum(result["parts"].values())
+    expected = sum(part["rows"] for part in result["parts"].values())
     if written != expected:
         raise IncompleteRunError(
             f"{target}: {written} rows were written for {expected} pairs: do all workers see its folder?"

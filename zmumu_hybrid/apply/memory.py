@@ -27,7 +27,7 @@ _LONG = 100_000
 """Numbers of the sizes that are put together."""
 
 _SHAPE_INPUTS = {"Reshape": 1, "Expand": 1, "Slice": 1, "Tile": 1, "Pad": 1, "Split": 1, "TopK": 1, "OneHot": 1}
-_SHAPE_INPUTS |= {"ConstantOfShape": 0, "Range": 0, "Resize": 1, "Unsqueeze": 1, "Squeeze": 1, "Trilu": 1}
+_SHAPE_INPUTS |= {"ConstantOfShape": 0, "Range": 0, "Resize": 1, "Unsqueeze": 1, "Squeeze": 1, "Trilu": 1, "DFT": 1}
 """The operators that make something of a size that they are given, and from which input on."""
 
 _MOVING = ("Cast", "Concat", "Constant", "Gather", "Identity", "Reshape", "Shape", "Slice", "Squeeze", "Unsqueeze")
@@ -66,8 +66,11 @@ def require_memory(onnx: Any, model: Any, inputs: Arrays, outputs: Arrays, where
             given, expected = found.get(name, (0, None))[1], (events, *each["shape"])
             if given != expected:
                 raise ModelError(f"{where}: its output {name!r} has the shape {given}, not {expected}")
+        shapes = {name: shape for name, (_, shape) in found.items()}
+        shapes |= {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+        shapes |= {name: (events, *each["shape"]) for name, each in inputs.items()}
         sizes = {name: width * math.prod(shape) for name, (width, shape) in found.items()}
-        peak = weights + _peak(model.graph, sizes)
+        peak = weights + _peak(model.graph, sizes, shapes)
         if peak > LIMIT * (events // EVENTS):
             raise ModelError(
                 f"{where}: its graph asks for {peak / 2**30:,.1f} GiB of memory for {events:,} events: only models "
@@ -165,7 +168,33 @@ def _refuse_long_sizes(graph: Any, kinds: Mapping[str, int], where: str) -> None
                 raise ModelError(f"{where}: {node.op_type!r} in its graph makes more sizes than a shape can have")
 
 
-def _peak(graph: Any, sizes: Mapping[str, int]) -> int:
+def _workspace(node: Any, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Return how many numbers an operator makes for itself, beside what it reads and gives; 0 for most."""
+    read = [shapes[name] for name in node.input if name]
+    if node.op_type in ("Conv", "ConvTranspose"):  # every place of the kernel at every place
+        seen = shapes[node.output[0]] if node.op_type == "Conv" else read[0]
+        return math.prod(read[1][1:]) * math.prod(seen[2:])
+    if node.op_type in ("LSTM", "GRU", "RNN"):  # all gates at all times
+        return math.prod(read[0][:2]) * math.prod(read[1][:2])
+    if node.op_type != "Einsum":
+        return 0
+    equation = b"".join(each.s for each in node.attribute if each.name == "equation").decode(errors="replace")
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    terms, lengths, made, most = left.split(","), dict[str, int](), set[str](), 0
+    for term, shape in zip(terms, read, strict=False):
+        first, dots, last = term.partition("...")
+        end = len(shape) - len(last)
+        each = [*zip(first, shape, strict=False), *zip(last, shape[end:], strict=False)]
+        for label, length in [*each, *[(".", math.prod(shape[len(first) : end]))] * bool(dots)]:
+            lengths[label] = max(length, lengths.get(label, 1))
+    for place, term in enumerate(terms):  # one after the other is joined, and what is needed later is kept
+        made |= set(term)
+        needed = set(right if arrow else left).union(*terms[place + 1 :])
+        most = max(most, math.prod(lengths.get(label, 1) for label in made & needed))
+    return most
+
+
+def _peak(graph: Any, sizes: Mapping[str, int], shapes: Mapping[str, tuple[int, ...]]) -> int:
     """Return the bytes of what is needed at once, at the most, when the nodes are computed in their order."""
     last: dict[str, int] = {}
     for place, node in enumerate(graph.node):
@@ -177,6 +206,6 @@ def _peak(graph: Any, sizes: Mapping[str, int]) -> int:
     held = peak = 0
     for place, node in enumerate(graph.node):
         held += sum(sizes[name] for name in node.output if name)
-        peak = max(peak, held)
+        peak = max(peak, held + 8 * _workspace(node, shapes))
         held -= sum(sizes.get(name, 0) for name in ends.get(place, ()))
     return peak

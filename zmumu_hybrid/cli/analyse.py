@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from zmumu_hybrid.cli.options import named_paths
+
 if TYPE_CHECKING:
     from zmumu_hybrid.analysis import AnalysisSummary
 
@@ -20,9 +22,9 @@ _FIT = "Measurement"
 
 def analyse(
     output: Annotated[Path, typer.Option("--output", "-o", help="Directory for histograms, workspaces and figures.")],
-    signal: Annotated[list[Path] | None, typer.Option(help="Files of signal events.")] = None,
-    background: Annotated[list[Path] | None, typer.Option(help="Files of background events.")] = None,
-    data: Annotated[list[Path] | None, typer.Option(help="Files of data, which are not smeared.")] = None,
+    signal: Annotated[list[str] | None, typer.Option(help="Files of signal events.")] = None,
+    background: Annotated[list[str] | None, typer.Option(help="Files of background events.")] = None,
+    data: Annotated[list[str] | None, typer.Option(help="Files of data, which are not smeared.")] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(help="Model file of `zmumu export` or folder of `zmumu train`, as PATH or NAME=PATH."),
@@ -94,6 +96,13 @@ def analyse(
         Path | None,
         typer.Option(help="TOML file that declares branches with other names.", rich_help_panel=_INPUT),
     ] = None,
+    tree: Annotated[
+        str,
+        typer.Option(
+            help="Tree to read of ROOT files with several, such as dir/Events; or give FILE:TREE.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = "",
     executor: Annotated[
         Literal["iterative", "futures", "dask"],
         typer.Option(help="This process, local processes, or a dask cluster.", rich_help_panel=_WORK),
@@ -112,7 +121,6 @@ def analyse(
 ) -> None:
     """Select muon pairs, vary them, and measure a signal strength with each discriminant."""
     from zmumu_hybrid import analysis
-    from zmumu_hybrid.analysis.job import named_models
     from zmumu_hybrid.plots import analysis as figures
 
     options = analysis.AnalysisOptions(
@@ -137,6 +145,7 @@ def analyse(
         pair=pair,
         muons=muons,
         branches=branches,
+        tree=tree,
         executor=executor,
         workers=workers,
         chunksize=chunksize,
@@ -145,7 +154,7 @@ def analyse(
         cache=cache,
     )
     inputs = {"signal": signal or [], "background": background or [], "data": data or []}
-    summary = analysis.analyse(inputs, output, named_models(model or []), options)
+    summary = analysis.analyse(inputs, output, named_paths(model or [], "--model"), options)
     figures.save_all(summary, output)
     _show(summary)
     typer.echo(f"{summary.output}: {summary.seconds:.1f} s")

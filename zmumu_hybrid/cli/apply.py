@@ -34,7 +34,12 @@ def export(
 
 def apply(
     model: Annotated[Path, typer.Argument(help="Model file of `zmumu export`, or folder of `zmumu train`.")],
-    input_: Annotated[list[Path], typer.Option("--input", "-i", help="Files: LHE, LHE gz, ROOT, NanoAOD or Parquet.")],
+    input_: Annotated[
+        list[str],
+        typer.Option(
+            "--input", "-i", help="Files: LHE, LHE gz, ROOT, NanoAOD or Parquet; also addresses, pipes and -."
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="ROOT file for the tree of scores.")],
     executor: Annotated[
         Literal["iterative", "futures", "dask"],
@@ -59,6 +64,13 @@ def apply(
         Path | None,
         typer.Option(help="TOML file that declares branches with other names.", rich_help_panel=_INPUT),
     ] = None,
+    tree: Annotated[
+        str,
+        typer.Option(
+            help="Tree to read of ROOT files with several, such as dir/Events; or give FILE:TREE.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = "",
     pair: Annotated[
         Literal["leading", "closest-to-z"],
         typer.Option(help="Which mu+ and mu- of an event.", rich_help_panel=_PHYSICS),
@@ -95,6 +107,7 @@ def apply(
         scheduler=scheduler,
         jobqueue=jobqueue,
         branches=branches,
+        tree=tree,
         muons=muons,
     )
     summary = applying.apply(model, input_, output, options)

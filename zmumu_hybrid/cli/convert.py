@@ -11,7 +11,9 @@ __all__ = ["convert"]
 
 
 def convert(
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="LHE files, plain or gz; - is standard input.")],
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="IN...", help="LHE files, plain or gz; also addresses, pipes and -.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The ROOT file to write.")],
 ) -> None:
     """Convert Les Houches Event files to one ROOT file with columns named as in NanoAOD.

@@ -42,8 +42,8 @@ class Commands(TyperGroup):
         """Invoke the command that was asked for."""
         try:
             return super().invoke(ctx)
-        except ModuleNotFoundError as error:
-            raise explained(error) from error
+        except ImportError as error:
+            raise explained(error) from None
         except KeyboardInterrupt as stopped:
             how, number = ("terminated", 143) if isinstance(stopped, Terminated) else ("interrupted", 130)
             typer.echo(f"zmumu: {how}; what was finished is kept, run the same command to go on", err=True)

@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 if TYPE_CHECKING:
     from zmumu_hybrid.clusters import ExecutorName, Workers
 
-__all__ = ["ManyValues", "available_cores", "choose_workers", "spread_values"]
+__all__ = ["ManyValues", "available_cores", "choose_workers", "named_paths", "spread_values"]
 
 
 def available_cores() -> int:
@@ -37,11 +37,36 @@ def choose_workers(
     from zmumu_hybrid.clusters import Workers
 
     chosen = executor or ("dask" if scheduler or jobqueue else otherwise)
-    return Workers(chosen, workers or available_cores(), scheduler, jobqueue)
+    return Workers(chosen, available_cores() if workers is None else workers, scheduler, jobqueue)
 
 
-def spread_values(arguments: Sequence[str], names: Sequence[str]) -> Iterator[str]:
+def named_paths(given: Sequence[str], what: str) -> dict[str, Path]:
+    """Return paths by name from "NAME=PATH", or "PATH", whose name is that of the file or folder.
+
+    Raises
+    ------
+    ConfigurationError
+        If two have one name; the message says `what` they are.
+    """
+    from zmumu_hybrid.errors import ConfigurationError
+
+    paths: dict[str, Path] = {}
+    for text in given:
+        name, separator, path = text.partition("=")
+        if not separator or not name or os.path.lexists(text):
+            whole = Path(text)
+            whole = whole.resolve() if whole.name in ("", "..") else whole
+            name, path = whole.name if whole.is_dir() else whole.stem, text
+        if name in paths:
+            raise ConfigurationError(f"{what} {text}: {name!r} is {paths[name]} already: name it, as NAME={path}")
+        paths[name] = Path(path)
+    return paths
+
+
+def spread_values(arguments: Sequence[str], names: Sequence[str], options: Sequence[str] = ()) -> Iterator[str]:
     """Yield the arguments with each of the options `names` repeated before each of its values.
+
+    What begins with a dash is another option, but right behind an option, or if a file has that name.
 
     Examples
     --------
@@ -50,7 +75,10 @@ def spread_values(arguments: Sequence[str], names: Sequence[str]) -> Iterator[st
     """
     current, values = "", 0
     for argument in arguments:
-        if argument.startswith("-") and argument != "-":
+        follows = current and (
+            values == 0 or argument == "-" or (argument not in options and os.path.lexists(argument))
+        )
+        if argument.startswith("-") and not follows:
             current, values = argument if argument in names else "", 0
         elif current:
             values += 1
@@ -65,4 +93,5 @@ class ManyValues(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Repeat such options before each of their values."""
         names = [name for parameter in self.params if getattr(parameter, "multiple", False) for name in parameter.opts]
-        return super().parse_args(ctx, list(spread_values(args, names)))
+        options = [name for parameter in self.params for name in parameter.opts]
+        return super().parse_args(ctx, list(spread_values(args, names, options)))

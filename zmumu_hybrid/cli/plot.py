@@ -7,19 +7,32 @@ from typing import Annotated
 
 import typer
 
+from zmumu_hybrid.cli.options import named_paths
+
 __all__ = ["plot"]
 
 
 def plot(
-    directory: Annotated[Path, typer.Argument(help="Output of `zmumu process` or of `zmumu train`.")],
+    directories: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DIR...",
+            help="Output of `zmumu process` or of `zmumu train`; several of `zmumu train`, each as DIR or NAME=DIR.",
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Directory for the figures, each as PNG and PDF.")],
     note: Annotated[str | None, typer.Option(help="Small type above each figure, such as its scale.")] = None,
 ) -> None:
-    """Draw the figures that a directory has the data for.
+    """Draw the figures that a directory has the data for, or the learning curves of several runs in one.
 
     Spectra and masses from `zmumu process`; learning curve, architecture and symmetry factor from `zmumu train`.
     """
-    from zmumu_hybrid.plots.folders import draw_folder
+    from zmumu_hybrid.plots.folders import draw_folder, draw_runs
 
-    for path in draw_folder(directory, output, note=note):
+    folders = named_paths(directories, "run")
+    if len(folders) == 1:
+        drawn = draw_folder(*folders.values(), output, note=note)
+    else:
+        drawn = draw_runs(folders, output, note=note)
+    for path in drawn:
         typer.echo(path)

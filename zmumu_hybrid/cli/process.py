@@ -21,11 +21,12 @@ _WEIGHTS = "Reweighting of the background"
 def process(
     output: Annotated[Path, typer.Option("--output", "-o", help="Directory for the results.")],
     signal: Annotated[
-        list[Path] | None, typer.Option(help="Signal files: LHE, LHE gz, ROOT, NanoAOD or Parquet.")
+        list[str] | None,
+        typer.Option(help="Signal files: LHE, LHE gz, ROOT, NanoAOD or Parquet; also addresses, pipes and -."),
     ] = None,
-    background: Annotated[list[Path] | None, typer.Option(help="Background files, of the same kinds.")] = None,
+    background: Annotated[list[str] | None, typer.Option(help="Background files, of the same kinds.")] = None,
     data: Annotated[
-        list[Path] | None, typer.Option(help="Files of data, without truth, in place of signal and background.")
+        list[str] | None, typer.Option(help="Files of data, without truth, in place of signal and background.")
     ] = None,
     muons: Annotated[
         Literal["Muon", "GenPart", "LHEPart"],
@@ -35,6 +36,13 @@ def process(
         Path | None,
         typer.Option(help="TOML file that declares branches with other names.", rich_help_panel=_INPUT),
     ] = None,
+    tree: Annotated[
+        str,
+        typer.Option(
+            help="Tree to read of ROOT files with several, such as dir/Events; or give FILE:TREE.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = "",
     executor: Annotated[
         Literal["iterative", "futures", "dask"],
         typer.Option(help="This process, local processes, or a dask cluster.", rich_help_panel=_WORK),
@@ -93,6 +101,7 @@ def process(
         pair=pair,
         muons=muons,
         branches=branches,
+        tree=tree,
         reweighting_bins=reweighting_bins,
         binning=binning,
         reweighting=reweighting,

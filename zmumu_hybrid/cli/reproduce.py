@@ -49,7 +49,7 @@ def reproduce(
     trainers = choose_workers(executor, workers, scheduler, jobqueue)
     cores = available_cores()
     # Many workers elsewhere are no reason for many processes here.
-    generators = workers or cores if trainers.executor == "iterative" else min(trainers.workers, cores)
+    generators = trainers.workers if trainers.executor == "iterative" else min(trainers.workers, cores)
     study = Study(SCALES[scale], output, seed, generators, show_progress=True)
     report = reproduce(study, announce, trainers, rivals=rivals)
     typer.echo(f"{report}: the report; the numbers are in {report.with_name('summary.json')}")

@@ -444,10 +444,10 @@ def from_dict(kind: type[Config], values: Mapping[str, Any], where: str) -> Conf
     """
     if not isinstance(values, Mapping):
         raise ConfigurationError(f"{where}: must be a table of settings, not {values!r}")
-    fields = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(map(str, values)) - fields)
+    fields = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    unknown = sorted(set(map(str, values)) - set(fields))
     if unknown:
-        raise ConfigurationError(f"{where}: unknown key {unknown[0]!r}; there are {', '.join(sorted(fields))}")
+        raise ConfigurationError(f"{where}: unknown key {unknown[0]!r}; there are {', '.join(fields)}")
     try:
         return kind(**values)
     except ConfigurationError as error:

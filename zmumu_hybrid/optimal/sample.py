@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid import candidates, kinematics
-from zmumu_hybrid.errors import ConfigurationError, InputError
-from zmumu_hybrid.files import read_json
+from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.kinematics import Floats
 from zmumu_hybrid.pairs import IDENTITY
 from zmumu_hybrid.reweighting import Reweighting
@@ -118,15 +117,7 @@ def read_settings(data: str | os.PathLike[str], sample: Sample) -> tuple[Smearin
     MissingInputError, InputError
         If `process.json` does not say it, or the weights in the table are not those of `reweighting.json`.
     """
-    path = Path(data) / "process.json"
-    content = read_json(path)
-    try:
-        options = content["options"]
-        smearing = SmearingConfig(options["smearing"], options["hold"], float(options["width"]), int(options["seed"]))
-    except (KeyError, TypeError, ValueError, ConfigurationError) as error:
-        raise InputError(
-            f"{path}: does not say how the muons were smeared ({error}): run `zmumu process` again"
-        ) from error
+    smearing = SmearingConfig.of_sample(data)
     factors = Path(data) / "reweighting.json"
     reweighting = Reweighting.read(factors) if factors.exists() else None
     expected = sample.columns["gen_weight"].copy()

@@ -21,11 +21,14 @@ from zmumu_hybrid.training.data import TrainingTable, load
 from zmumu_hybrid.training.ensemble import Ensemble
 from zmumu_hybrid.training.measures import measure
 from zmumu_hybrid.training.run import train
+from zmumu_hybrid.values import require_count, require_seed
 
 __all__ = ["RIVALS", "Rules", "Scorer", "contest", "require_packages", "timed"]
 
 RIVALS = {
     "lgatr": "L-GATr with reference multivectors",
+    "lloca": "LLoCa transformer with reference vectors",
+    "modern-hybrid": "Hybrid of a transformer and L-GATr",
     "pelican": "PELICAN with beams",
     "residual-pathway": "Residual pathway prior",
     "trees": "Gradient-boosted trees",
@@ -82,8 +85,8 @@ class Rules:
     def __post_init__(self) -> None:
         """Refuse numbers that make no contest."""
         for name in ("epochs", "rounds", "members", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} of the rivals must be at least 1, not {getattr(self, name)}")
+            require_count(f"{name} of the rivals", getattr(self, name), 1, 10**6)
+        require_seed(self.seed, "seed of the rivals")
 
 
 class Scorer(Protocol):
@@ -116,7 +119,7 @@ class Member:
 
 def require_packages() -> None:
     """Raise `MissingDependencyError`, naming all of them, if packages of the rivals are not installed."""
-    require("lgatr", "pelican", "sklearn")
+    require("lgatr", "lloca", "pelican", "sklearn")
 
 
 def timed(scorer: Scorer, p4: Floats) -> float:

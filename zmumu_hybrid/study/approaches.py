@@ -21,12 +21,12 @@ from zmumu_hybrid.nets.config import NetworkConfig
 from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.optimal import headroom
 from zmumu_hybrid.study.leaks import refuse_leaks
-from zmumu_hybrid.study.trainings import MODELS
+from zmumu_hybrid.study.trainings import MODELS, RUN
 from zmumu_hybrid.training.config import TrainingConfig
 from zmumu_hybrid.training.settings import configure
 
 if TYPE_CHECKING:
-    from zmumu_hybrid.study.journal import Journal
+    from zmumu_hybrid.study.journal import Journal, Record
     from zmumu_hybrid.study.pipeline import Branch
 
 __all__ = [
@@ -162,7 +162,7 @@ def cases() -> Iterator[Case]:
 
 
 def reach(case: Case, root: Path, folder: Path, *, seed: int = 0, threads: int | None = None) -> dict[str, Any]:
-    """Train a case into `folder` and score it, or read what was found before.
+    """Train a case into `folder` and score it.
 
     Parameters
     ----------
@@ -185,37 +185,31 @@ def reach(case: Case, root: Path, folder: Path, *, seed: int = 0, threads: int |
     from zmumu_hybrid.training.evaluation import measure_ensemble
     from zmumu_hybrid.training.run import train
 
-    found = folder / case.name / "headroom.json"
-    if not found.exists():
-        limit = read_json(root / "limit.json")
-        model, training = case.describe()
-        summary = train(model, root / "study", folder / case.name, replace(training, seed=seed), threads=threads)
-        measured = measure_ensemble(summary.ensemble, root / "evaluation", "all")
-        aucs = [row["auc"] for row in measured]
-        content = {
-            "auc": aucs,
-            "headroom": [headroom(auc, limit) for auc in aucs],
-            "auc_uncertainty": float(np.mean([row["auc_uncertainty"] for row in measured])),
-            "held_out": [row["auc"] for row in summary.final],
-            "held_out_uncertainty": float(np.mean([row["auc_uncertainty"] for row in summary.final])),
-            "seconds": round(summary.seconds, 1),
-            "epochs": training.epochs,
-            "seed": seed,
-        }
-        write_json(found, content)
-    result: dict[str, Any] = read_json(found)
-    return result
-
-
-def of_the_paper(root: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """Yield model, training events and results of the study's own trainings that are scored: the preset `paper`."""
     limit = read_json(root / "limit.json")
-    for path in sorted((root / "stages").glob("score-*.json")):
-        dataset, _, model = path.stem.removeprefix("score-").rpartition("-")
+    model, training = case.describe()
+    summary = train(model, root / "study", folder / case.name, replace(training, seed=seed), threads=threads)
+    measured = measure_ensemble(summary.ensemble, root / "evaluation", "all")
+    aucs = [row["auc"] for row in measured]
+    return {
+        "auc": aucs,
+        "headroom": [headroom(auc, limit) for auc in aucs],
+        "auc_uncertainty": float(np.mean([row["auc_uncertainty"] for row in measured])),
+        "held_out": [row["auc"] for row in summary.final],
+        "held_out_uncertainty": float(np.mean([row["auc_uncertainty"] for row in summary.final])),
+        "seconds": round(summary.seconds, 1),
+        "epochs": training.epochs,
+        "seed": seed,
+    }
+
+
+def of_the_paper(records: Mapping[str, Record], limit: Mapping[str, Any]) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Yield model, training events and results of the study's own trainings that are scored: the preset `paper`."""
+    for name in sorted(name for name in records if name.startswith("score-")):
+        training = name.removeprefix("score-")
+        dataset, _, model = training.rpartition("-")
         fraction = {"small": "0.2", "large": "1"}.get(dataset, dataset.removeprefix("fraction-"))
         if model in MODELS and fraction.replace(".", "").isdigit():
-            aucs = read_json(path)["result"]["auc"]
-            seconds = read_json(path.with_name(path.name.replace("score-", "train-", 1)))["seconds"]
+            aucs, seconds = records[name].result["auc"], records[f"train-{training}"].seconds
             shares = [headroom(auc, limit) for auc in aucs]
             yield model, round(float(fraction) * LARGE), {"auc": aucs, "headroom": shares, "seconds": seconds}
 
@@ -296,9 +290,8 @@ def reach_all(branch: Branch, journal: Journal, chosen: Iterable[Case]) -> Itera
             branch.stage(f"approach-{case.name}"),
             partial(reach, case, branch.path(""), branch.path("approaches"), seed=seed),
             settings={**asdict(case), "seed": seed},
-            outputs=[
-                f"{branch.folder}approaches/{case.name}/{name}" for name in ("members.safetensors", "headroom.json")
-            ],
+            outputs=[f"{branch.folder}approaches/{case.name}/{name}" for name in RUN],
+            folder=f"{branch.folder}approaches/{case.name}",
             needs=[branch.stage(name) for name in ("process-study", "process-evaluation", "limit")],
         )
         refuse_leaks({branch.stage(case.name): found}, limit)
@@ -324,7 +317,7 @@ def compare(branch: Branch, journal: Journal) -> dict[str, Any]:
     chosen = [case for case in cases() if any(fnmatch(case.name, each) for each in PLANS.get(study.scale.name, ()))]
     for case, found in reach_all(branch, journal, chosen):
         enter(results, case.approach, case.model, case.events, found)
-    for model, events, found in of_the_paper(study.root):
+    for model, events, found in of_the_paper(journal.records, limit):
         enter(results, "paper", model, events, found)
 
     def finish() -> dict[str, Any]:

@@ -2,14 +2,17 @@
 
 A stage is named, has settings (plain JSON) and may need other stages. Its fingerprint is a hash of its settings and of
 the fingerprints of what it needs; a stage whose record has the same fingerprint, and whose outputs still have the
-checksums that were recorded, is not run again. A record is written only after a stage has ended, so a run that was
-killed goes on with the stage that it was in.
+checksums that were recorded, is not run again. Any other stage is begun anew: what it had left is removed, so that it
+cannot hand back old results, and nothing but the journal decides what is done. A record is written only after a stage
+has ended, so a run that was killed goes on with the stage that it was in, whose files are kept if its fingerprint is
+the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid.errors import InputError, OutputError
-from zmumu_hybrid.files import make_directory, read_json, sha256, write_json
+from zmumu_hybrid.files import atomic_path, make_directory, read_json, sha256, write_json
 from zmumu_hybrid.tasks import Crew, Task, wait_for_file
+from zmumu_hybrid.values import require_form
 
 __all__ = ["Journal", "Record", "Stage"]
 
@@ -39,6 +43,8 @@ class Stage:
         Files that the stage writes, relative to the root.
     needs : sequence of str
         Names of stages that were done before with the same journal.
+    folder : str, optional
+        A folder for this stage alone, relative to the root: it is removed before the stage is run anew.
     """
 
     name: str
@@ -46,6 +52,7 @@ class Stage:
     settings: Mapping[str, Any]
     outputs: Sequence[str]
     needs: Sequence[str] = ()
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,7 @@ class Journal:
         settings: Mapping[str, Any],
         outputs: Sequence[str],
         needs: Sequence[str] = (),
+        folder: str | None = None,
     ) -> dict[str, Any]:
         """Run `action` unless the stage is done already, and return its result; see `Stage` for the arguments.
 
@@ -103,13 +111,16 @@ class Journal:
         OutputError
             If the action ended without having written one of the outputs.
         """
-        stage = Stage(name, action, settings, outputs, needs)
+        return self._do(Stage(name, action, settings, outputs, needs, folder))
+
+    def _do(self, stage: Stage) -> dict[str, Any]:
         if not self._done_before(stage):
-            self._announce(name, "start", 0.0)
+            self._announce(stage.name, "start", 0.0)
+            self._begin(stage)
             started = time.perf_counter()
-            result = action()
+            result = stage.action()
             self._record(stage, result, time.perf_counter() - started)
-        return self.records[name].result
+        return self.records[stage.name].result
 
     def do_all(self, stages: Sequence[Stage], crew: Crew) -> None:
         """Do stages that need nothing of each other, those that are not done yet as tasks of a crew.
@@ -126,15 +137,34 @@ class Journal:
         """
         if not crew.elsewhere:
             for stage in stages:
-                self.do(stage.name, stage.action, settings=stage.settings, outputs=stage.outputs, needs=stage.needs)
+                self._do(stage)
             return
         waiting = [stage for stage in stages if not self._done_before(stage)]
+        for stage in waiting:
+            self._begin(stage)
         tasks = [Task(stage.name, stage.action) for stage in waiting]
         for done in crew.run(tasks) if tasks else ():
             stage = waiting[done.index]
             for output in stage.outputs:
                 wait_for_file(self.root / output)
             self._record(stage, done.result, done.seconds)
+
+    def stored(self) -> dict[str, Record]:
+        """Return by name all records that the folder holds, whether this run has asked for their stages or not."""
+        found = {path.stem: self._read(path.stem) for path in sorted(self._directory.glob("*.json"))}
+        return {name: record for name, record in found.items() if record is not None}
+
+    def _begin(self, stage: Stage) -> None:
+        """Remove what is left of a stage, unless it was begun with this fingerprint and not ended."""
+        begun, fingerprint = self._begun(stage.name), self._fingerprint(stage.settings, stage.needs)
+        if begun.is_file() and begun.read_bytes() == fingerprint.encode():
+            return
+        for output in stage.outputs:
+            (self.root / output).unlink(missing_ok=True)
+        if stage.folder:
+            shutil.rmtree(self.root / stage.folder, ignore_errors=True)
+        with atomic_path(begun) as temporary:
+            temporary.write_text(fingerprint)
 
     def _done_before(self, stage: Stage) -> bool:
         fingerprint = self._fingerprint(stage.settings, stage.needs)
@@ -155,6 +185,7 @@ class Journal:
         fingerprint = self._fingerprint(stage.settings, stage.needs)
         record = Record(fingerprint, round(seconds, 3), checksums, dict(result))
         write_json(self._path(stage.name), asdict(record))
+        self._begun(stage.name).unlink(missing_ok=True)
         self.records[stage.name] = record
         self._announce(stage.name, "done", seconds)
 
@@ -166,10 +197,14 @@ class Journal:
     def _path(self, name: str) -> Path:
         return self._directory / f"{name}.json"
 
+    def _begun(self, name: str) -> Path:
+        return self._directory / f"{name}.begun"
+
     def _read(self, name: str) -> Record | None:
         """Return the record of a stage, or None where there is none that can be read."""
         try:
-            return Record(**read_json(self._path(name)))
+            form = {"fingerprint": str, "seconds": float, "outputs": {...: str}, "result": dict}
+            return Record(**require_form(read_json(self._path(name)), form, name))
         except (FileNotFoundError, InputError, TypeError):
             return None
 

@@ -11,22 +11,21 @@ from typing import Any
 
 from zmumu_hybrid import keys
 from zmumu_hybrid.clusters import Workers
-from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.files import make_directory, write_json
 from zmumu_hybrid.study.conditions import PAPER, WIDTH, Conditions, of_width
 from zmumu_hybrid.study.journal import Journal, Stage
 from zmumu_hybrid.study.leaks import refuse_leaks
 from zmumu_hybrid.study.outcome import Outcome
 from zmumu_hybrid.study.scales import Scale
-from zmumu_hybrid.study.trainings import Training, plan
+from zmumu_hybrid.study.trainings import RUN, Training, plan
 from zmumu_hybrid.tasks import Crew
+from zmumu_hybrid.values import require_count, require_seed
 
 __all__ = ["Branch", "Study", "reproduce"]
 
 PROCESSES = ("signal", "background")
 SAMPLES = ("study", "evaluation")
 TABLES = ("candidates.parquet", "histograms.json", "histograms.root", "reweighting.json", "process.json")
-RUN = ("config.json", "members.safetensors", "metrics.parquet")
 MAX_SEED = 2**31
 
 
@@ -56,10 +55,8 @@ class Study:
 
     def __post_init__(self) -> None:
         """Refuse a seed that is out of range and less than one worker."""
-        if not 0 <= self.seed < MAX_SEED:
-            raise ConfigurationError(f"--seed must lie in 0 to {MAX_SEED - 1}, not {self.seed}")
-        if self.workers < 1:
-            raise ConfigurationError(f"--workers must be at least 1, not {self.workers}")
+        require_seed(self.seed)
+        require_count("workers", self.workers, 1, 1024)
 
     @property
     def branches(self) -> list[Branch]:
@@ -282,6 +279,7 @@ def train_and_score(branch: Branch, journal: Journal, crew: Crew) -> dict[Traini
                 "seed": branch.seed("study"),
             },
             outputs=[f"{branch.run(training)}/{name}" for name in RUN],
+            folder=branch.run(training),
             needs=tables,
         )
         for training in plan(study.scale, branch.conditions)
@@ -342,11 +340,13 @@ def reproduce(
         from zmumu_hybrid.rivals import require_packages
 
         require_packages()
+    trainers = trainers or Workers()
+    trainers.require()
     make_directory(study.root)
     journal = Journal(study.root, announce)
     branches = study.branches
     outcomes = []
-    with Crew(trainers or Workers(), study.root) as crew:
+    with Crew(trainers, study.root) as crew:
         for branch in branches:
             limit = prepare(branch, journal)
             scores = train_and_score(branch, journal, crew)

@@ -104,22 +104,22 @@ def hold(study: Study, journal: Journal) -> dict[str, Any]:
             seconds = journal.records[f"train-{training.name}"].seconds
             found = {**scored, **own(root / "runs" / training.name, root / "study", seconds)}
             table[f"paper {model}"] = row(f"The paper's {model}", found, limit)
-            folder = root / "approaches" / TUNED.format(model=model)
-            if (folder / "headroom.json").exists():
-                found = read_json(folder / "headroom.json")
-                found |= own(folder, root / "study", found["seconds"])
+            name = TUNED.format(model=model)
+            if f"approach-{name}" in journal.records:
+                found = journal.records[f"approach-{name}"].result
+                found = {**found, **own(root / "approaches" / name, root / "study", found["seconds"])}
                 table[f"tuned {model}"] = row(f"The tuned {model}", found, limit)
         result = {"rules": asdict(rules), "table": table}
         write_json(root / "rivals.json", {**result, "runs": runs})
         return result
 
-    others = [name for name in journal.records if name.startswith(("approach-", "score-"))]
+    others = [name for name in journal.records if name.startswith(("approach-", "score-", "rival-"))]
     return journal.do(
         "rivals",
         finish,
         settings=asdict(rules),
         outputs=["rivals.json"],
-        needs=[*needs, *(f"rival-{name}" for name in RIVALS), *others],
+        needs=[*needs, *others],
     )
 
 

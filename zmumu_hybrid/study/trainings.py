@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from zmumu_hybrid.study.conditions import PAPER, Conditions
 from zmumu_hybrid.study.scales import SMALL, Scale
 
-__all__ = ["MODELS", "POOLINGS", "Training", "by_fraction", "plan"]
+__all__ = ["MODELS", "POOLINGS", "RUN", "Training", "by_fraction", "plan"]
 
 MODELS = ("hybrid", "pfn", "invariant")
+RUN = ("config.json", "members.safetensors", "metrics.parquet")
+"""The files of a run, `ranges.json` beside."""
+
 POOLINGS = (
     "weighted-sum",
     "weighted-concatenation",

@@ -36,7 +36,8 @@ def at_width(branch: Branch, journal: Journal, ways: tuple[str, ...]) -> Iterato
     """Yield preset, model and what was reached at the width of a branch; the study's own trainings are used again."""
     own = branch.conditions == PAPER
     if own and "paper" in ways:
-        for model, events, found in of_the_paper(branch.study.root):
+        limit = read_json(branch.path("limit.json"))
+        for model, events, found in of_the_paper(journal.records, limit):
             if events == SMALL:
                 yield "paper", model, found
     training = {"epochs": branch.study.scale.epochs}

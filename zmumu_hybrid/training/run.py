@@ -174,7 +174,8 @@ def train(
         return RunSummary(run, ensemble, known["final"], known["stopped"], time.perf_counter() - started, repeated=True)
     table, held_out, fresh = _events(data, held_out, training)
     inputs, ready = _prepared(first, table), None if held_out is None else (_prepared(first, held_out), held_out)
-    random = check_module(first, inputs, table, training.batch_size)
+    modules = _standardised(make, training, inputs)
+    random = check_module(modules[0], inputs, table, training.batch_size)
     make_directory(run)
     write_config(run, {**config, "inputs": describe_inputs(named_inputs(first, table.inputs))})
     write_json(run / "ranges.json", ranges.describe(observe(first, table.inputs)))
@@ -182,7 +183,7 @@ def train(
         TrainingEvents.of_sample(data).write(run)
     members = [
         Member(module, number, training, run / "checkpoints" / f"member-{number}.safetensors", key, random=random)
-        for number, module in enumerate(_standardised(make, training, inputs))
+        for number, module in enumerate(modules)
     ]
 
     @lru_cache(maxsize=2)  # all members are at one epoch or at the next

@@ -125,6 +125,8 @@ def scan(
     """
     require_count("trials", trials, 1, 10**6)
     require_resources(parameters_of(config.model), config.training)
+    workers = workers or Workers()
+    workers.require()
     source = table_path(data)
     axes = axes_of(config.model)
     largest = int(max(axes[0].values))
@@ -138,7 +140,7 @@ def scan(
         "data": {"sha256": sha256(source)},
         "axes": {axis.name: axis.values for axis in axes},
     }
-    with Ledger.open(storage, folder, settings) as ledger, Crew(workers or Workers(), folder) as crew:
+    with Ledger.open(storage, folder, settings) as ledger, Crew(workers, folder) as crew:
         _claim(folder, settings)
         table = _carve(source, folder / "choosing", config)
         events = {
