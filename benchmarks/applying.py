@@ -3,7 +3,7 @@
     python benchmarks/applying.py [events]
 
 The products have the shapes of the network's layers for a chunk of events, by each library that is at hand: numpy,
-PyTorch (MKL), PyTorch (oneDNN) and ONNX Runtime itself; the fastest counts.
+PyTorch and ONNX Runtime itself; the fastest counts.
 """
 
 from __future__ import annotations
@@ -25,15 +25,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from zmumu_hybrid.apply import ApplyOptions, Discriminant, apply
 from zmumu_hybrid.apply.exporting import to_model
-from zmumu_hybrid.apply.graph import OPSET
-from zmumu_hybrid.apply.modelfile import ModelFile, write_model
+from zmumu_hybrid.apply.modelfile import OPSET, ModelFile, write_model
 from zmumu_hybrid.apply.session import CHUNK, run_session
-from zmumu_hybrid.learn import ranges
-from zmumu_hybrid.learn.configuration import MODELS, ModelConfig, TrainingConfig
-from zmumu_hybrid.learn.ensemble import Ensemble
-from zmumu_hybrid.learn.networks import build
-from zmumu_hybrid.learn.presets import preset
-from zmumu_hybrid.learn.products import product
+from zmumu_hybrid.nets.config import MODELS, NetworkConfig
+from zmumu_hybrid.nets.dimuon import build
+from zmumu_hybrid.nets.presets import preset
+from zmumu_hybrid.training import ranges
+from zmumu_hybrid.training.ensemble import Ensemble
+from zmumu_hybrid.training.inference import observe
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from toyfiles import toy_root
@@ -52,11 +51,11 @@ def best(work: Callable[[], object], repeats: int = 5) -> float:
     return min(seconds)
 
 
-def shapes(config: ModelConfig, events: int) -> list[Shape]:
+def shapes(config: NetworkConfig, events: int) -> list[Shape]:
     """Return rows, inner and columns of every product of a network."""
     found = []
     for name, widths in config.stacks.items():
-        rows = events * (config.particles if name == "particle_map" else 1)
+        rows = events * (config.events.particles if name == "particle_map" else 1)
         found += [(rows, *pair) for pair in itertools.pairwise(widths)]
     return found
 
@@ -94,17 +93,16 @@ def bare(products: Sequence[Shape]) -> dict[str, Callable[[], object]]:
     tensors = [tuple(map(torch.from_numpy, each)) for each in arrays]
     return {
         "numpy": lambda: [np.matmul(x, w, out=y) for x, w, y in arrays],
-        "PyTorch, MKL": lambda: [torch.mm(x, w, out=y) for x, w, y in tensors],
-        "PyTorch, oneDNN": lambda: [product(x, w) for x, w, _ in tensors],
+        "PyTorch": lambda: [torch.mm(x, w, out=y) for x, w, y in tensors],
         "ONNX Runtime": bare_onnx(products),
     }
 
 
-def model_of(config: ModelConfig, members: int) -> ModelFile:
-    network = build(config, members)
-    network.initialise(0)
-    limits = ranges.describe(ranges.observables(config, momenta(10_000)))
-    return to_model(Ensemble(network, config, TrainingConfig(members=members), ranges=limits))
+def model_of(config: NetworkConfig, members: int) -> ModelFile:
+    torch.manual_seed(0)
+    ensemble = Ensemble([build(config) for _ in range(members)])
+    ensemble.ranges = ranges.describe(observe(ensemble[0], {"p4": momenta(10_000)}))
+    return to_model(ensemble)
 
 
 def momenta(events: int) -> np.ndarray[Any, Any]:
@@ -113,14 +111,16 @@ def momenta(events: int) -> np.ndarray[Any, Any]:
     return np.concatenate([np.sqrt((p**2).sum(-1, keepdims=True) + 0.011), p], -1)
 
 
-def against_products(config: ModelConfig, members: int) -> None:
+def against_products(config: NetworkConfig, members: int) -> None:
     repeats = 20
     rates = {}
     for name, work in bare(shapes(config, CHUNK)).items():
         rates[name] = CHUNK * repeats / members / best(lambda: [work() for _ in range(repeats)])
     model = model_of(config, members)
     chunk = {"p4": momenta(CHUNK)}
-    network = CHUNK * repeats / best(lambda: [run_session(model.data, chunk) for _ in range(repeats)])
+    network = (
+        CHUNK * repeats / best(lambda: [run_session(model.data, chunk, [*model.card.outputs]) for _ in range(repeats)])
+    )
     fastest = max(rates.values())
     print(f"{config.model}, {members} member{'s' if members > 1 else ''}, chunks of {CHUNK}:")
     for name, rate in rates.items():
@@ -128,16 +128,18 @@ def against_products(config: ModelConfig, members: int) -> None:
     print(f"  the model                       {network:12,.0f} events/s = {network / fastest:.0%} of the fastest")
 
 
-def by_chunk(config: ModelConfig) -> None:
+def by_chunk(config: NetworkConfig) -> None:
     model, p4 = model_of(config, 1), momenta(65_536)
     print(f"{config.model}, 1 member, by the number of events at a time:")
     for size in (256, 1024, 2048, 4096, 8192, 32768):
         parts = np.split(p4, len(p4) // size)
-        rate = len(p4) / best(lambda: [run_session(model.data, {"p4": part}) for part in parts], 3)
+        rate = len(p4) / best(
+            lambda: [run_session(model.data, {"p4": part}, [*model.card.outputs]) for part in parts], 3
+        )
         print(f"  {size:6,} {rate:12,.0f} events/s")
 
 
-def in_use(config: ModelConfig, members: int, events: int) -> None:
+def in_use(config: NetworkConfig, members: int, events: int) -> None:
     model = model_of(config, members)
     discriminant = Discriminant(model, out_of_range="ignore")
     p4, pairs = momenta(events), toy_pairs(events)

@@ -4,6 +4,8 @@ import pickle
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import awkward as ak
@@ -12,14 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apply.models import HYBRID, SETS, ensemble_of, muon_model, muon_pairs, set_model
+from apply.models import HYBRID, blind_model, ensemble_of, muon_model, muon_pairs, set_model
 from laws import examples
 from toys import toy_events, toy_pairs
 from zmumu_hybrid.apply import Discriminant, ExtrapolationWarning
 from zmumu_hybrid.apply.exporting import to_model
 from zmumu_hybrid.errors import ConfigurationError, InputError, MissingDependencyError
-from zmumu_hybrid.learn.configuration import ModelConfig
-from zmumu_hybrid.learn.presets import preset
+from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.pairs import PairSelection, select_pairs
 from zmumu_hybrid.schema import EventSchema
 
@@ -42,7 +43,7 @@ def test_an_entry_for_each_event() -> None:
     found = discriminant()(muons)
     assert len(found) == 300
     assert str(found.type) == "300 * ?{score: float64, score_std: float64, general_weight: float64}"
-    expected = ensemble_of(HYBRID).scores(muon_pairs(300, 3))
+    expected = ensemble_of(HYBRID).scores(p4=muon_pairs(300, 3))
     np.testing.assert_allclose(ak.to_numpy(found.score), expected.mean(0), atol=1e-5)
     assert ak.all(found.score_std > 0)
 
@@ -157,19 +158,24 @@ def test_what_lies_outside_the_training_is_said_with_numbers() -> None:
         loud.with_options(out_of_range="raise")(high)
     counts = loud.with_options(out_of_range="ignore").pairs(toy_pairs(50)).counts
     assert counts["pt(0)"]["values"] == 50
-    assert Discriminant(muon_model(limits=False)).pairs(toy_pairs(5)).counts == {}
+    assert Discriminant(blind_model()).pairs(toy_pairs(5)).counts == {}
 
 
 def test_a_single_network_has_no_spread() -> None:
-    scores = Discriminant(muon_model(members=1), out_of_range="ignore").pairs(toy_pairs(5))
+    scores = paper().pairs(toy_pairs(5))
     assert np.isnan(scores.score_std).all()
     assert np.isfinite(scores.score).all()
 
 
-@pytest.mark.parametrize("config", [HYBRID, preset("hybrid")], ids=["small", "paper"])
-def test_a_score_does_not_depend_on_its_company(config: ModelConfig) -> None:
+@lru_cache
+def paper() -> Discriminant:
+    return Discriminant(to_model(ensemble_of(preset("hybrid"), 1)))
+
+
+@pytest.mark.parametrize("model", [discriminant, paper])
+def test_a_score_does_not_depend_on_its_company(model: Callable[[], Discriminant]) -> None:
     """Nor on the number of cores, bit for bit: executors and chunk sizes cannot matter."""
-    alone = Discriminant(to_model(ensemble_of(config)))
+    alone = model()
     p4 = muon_pairs(5000)
     whole = alone.evaluate(p4)
     np.testing.assert_array_equal(alone.with_options(threads=2).evaluate(p4).score, whole.score)
@@ -227,15 +233,18 @@ def test_a_collection_without_what_is_needed_is_refused() -> None:
     [
         ({"p4": np.zeros((4, 3, 4))}, "p4 must have the shape"),
         ({"mask": None}, "the model needs mask of shape"),
-        ({"context": np.zeros((4, 1))}, "the model takes no context; it takes: p4, mask, labels"),
-        ({"labels": np.zeros((4, 5, 2))}, "labels must have the shape"),
-        ({"p4": np.full((4, 5, 4), np.nan)}, "p4 of row 0, particle 0 is not finite"),
+        ({"context": np.zeros((4, 1))}, "the model takes no context; it takes: p4, mask, scalars"),
+        ({"scalars": np.zeros((4, 5, 2))}, "scalars must have the shape"),
+        ({"scalars": np.zeros((3, 5, 1))}, "scalars must have the shape"),
+        ({"scalars": np.full((4, 5, 1), "muon")}, "scalars must be of the type float64"),
+        ({"p4": np.full((4, 5, 4), np.nan)}, r"p4 of row 0 is not finite: nan at \[0, 0\]"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(changes: dict[str, object], message: str) -> None:
-    usual = {"p4": np.ones((4, 5, 4)), "mask": np.ones((4, 5), bool), "labels": np.ones((4, 5, 1))}
+    usual = {"p4": np.ones((4, 5, 4)), "mask": np.ones((4, 5), bool), "scalars": np.ones((4, 5, 1))}
+    given = {name: values for name, values in (usual | changes).items() if values is not None}
     with pytest.raises(InputError, match=message):
-        Discriminant(set_model()).evaluate(**(usual | changes))  # type: ignore[arg-type]
+        Discriminant(set_model()).evaluate(**given)  # type: ignore[arg-type]
 
 
 def test_options_that_cannot_be_used() -> None:
@@ -246,7 +255,8 @@ def test_options_that_cannot_be_used() -> None:
     with pytest.raises(InputError, match="takes particles, not muon pairs"):
         Discriminant(set_model()).pairs(toy_pairs(2))
     assert repr(discriminant()) == "<Discriminant hybrid, 2 members, of a muon pair>"
-    assert SETS.classes == 3
+    with pytest.raises(InputError, match="takes p4, 2 arrays are given"):
+        discriminant().evaluate(np.ones((1, 2, 4)), np.ones(1))
 
 
 def test_without_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:

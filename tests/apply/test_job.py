@@ -3,14 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import uproot
 
-from apply.models import HYBRID, ensemble_of, muon_model, muon_pairs, set_model
+from apply.models import HYBRID, blind_model, ensemble_of, muon_model, muon_pairs, set_model
 from toyfiles import toy_root, write_parquet, write_root
 from toys import toy_events
 from zmumu_hybrid import candidates
@@ -27,6 +26,7 @@ from zmumu_hybrid.errors import (
     ModelError,
     OutputError,
 )
+from zmumu_hybrid.nets.config import PFNConfig
 from zmumu_hybrid.processing import ProcessOptions, process
 
 DATA = Path(__file__).parents[1] / "data"
@@ -57,7 +57,7 @@ def test_a_row_for_each_pair_sorted_by_event(model: Path, tmp_path: Path) -> Non
     assert keys == sorted(keys)
     momenta = np.concatenate([muon_pairs(700, 1), muon_pairs(500, 2)])
     identity = np.concatenate([np.asarray(toy_events(n, seed)["event"]) for n, seed in ((700, 1), (500, 2))])
-    expected = dict(zip(identity.tolist(), ensemble_of(HYBRID).scores(momenta).mean(0).tolist(), strict=True))
+    expected = dict(zip(identity.tolist(), ensemble_of(HYBRID).scores(p4=momenta).mean(0).tolist(), strict=True))
     np.testing.assert_allclose(table["score"], [expected[event] for event in table["event"].tolist()], atol=1e-5)
     assert ((table["general_weight"] > 0) & (table["general_weight"] < 1)).all()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.root", "b.root", "out.root"]
@@ -97,7 +97,7 @@ def test_the_smearing_of_the_table_can_be_had_again(model: Path, tmp_path: Path)
     p4 = np.stack([table[name] for name in names], 1).reshape(-1, 2, 4)
     found = read(tmp_path / "out.root")
     np.testing.assert_array_equal(found["event"], table["event"])
-    np.testing.assert_allclose(found["score"], ensemble_of(HYBRID).scores(p4).mean(0), atol=1e-5)
+    np.testing.assert_allclose(found["score"], ensemble_of(HYBRID).scores(p4=p4).mean(0), atol=1e-5)
 
 
 def test_real_events_and_events_without_a_pair(model: Path, tmp_path: Path) -> None:
@@ -120,12 +120,12 @@ def test_what_is_outside_the_training_is_summed_over_the_chunks(model: Path, tmp
     file = write_root(tmp_path / "high.root", events)
     summary = quietly(model, [file], tmp_path / "out.root", ApplyOptions(chunksize=100))
     assert any(line.startswith("pt(0): ") and "of 400 values" in line for line in summary.warnings)
-    blind = write_model(muon_model(limits=False), tmp_path / "blind.onnx")[0]
+    blind = write_model(blind_model(), tmp_path / "blind.onnx")[0]
     assert "does not know the ranges" in quietly(blind, [file], tmp_path / "out.root").warnings[0]
 
 
 def test_a_model_without_a_symmetry_factor_has_none(tmp_path: Path) -> None:
-    ensemble = ensemble_of(replace(HYBRID, model="pfn"))
+    ensemble = ensemble_of(PFNConfig((8,), (12, 6), latent=4), 1)
     model = write_model(to_model(ensemble), tmp_path / "pfn.onnx")[0]
     quietly(model, [toy_root(tmp_path / "a.root", 20)], tmp_path / "out.root")
     assert np.isnan(read(tmp_path / "out.root")["general_weight"]).all()
@@ -180,8 +180,9 @@ def zmumu(*arguments: object, folder: Path, code: str = "") -> subprocess.Comple
 
 
 def test_the_commands(model: Path, tmp_path: Path) -> None:
-    exported = zmumu("export", DATA / "run-format-1", "-o", "m.onnx", folder=tmp_path)
-    assert (exported.returncode, exported.stdout) == (0, "m.onnx, m.card.json\n"), exported.stderr
+    ensemble_of(HYBRID).save(tmp_path / "run")
+    exported = zmumu("export", "run", "-o", "m.onnx", folder=tmp_path)
+    assert (exported.returncode, exported.stdout, exported.stderr) == (0, "m.onnx, m.card.json\n", "")
     toy_root(tmp_path / "a.root", 30, 1)
     toy_root(tmp_path / "b.root", 30, 2)
     no_torch = "import sys; sys.modules['torch'] = None"
@@ -189,7 +190,7 @@ def test_the_commands(model: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("out.root: 60 pairs of 60 events, ")
     assert done.stderr.startswith("zmumu: warning: the model does not know the ranges of its training")
-    quietly(DATA / "run-format-1", [tmp_path / "a.root", tmp_path / "b.root"], tmp_path / "run.root")
+    quietly(tmp_path / "run", [tmp_path / "a.root", tmp_path / "b.root"], tmp_path / "run.root")
     np.testing.assert_array_equal(read(tmp_path / "out.root")["score"], read(tmp_path / "run.root")["score"])
 
 
@@ -205,7 +206,10 @@ def test_an_error_is_one_line(
     assert capsys.readouterr().err == "zmumu: error: a.root: not an ONNX file, or corrupt: export the model again\n"
 
 
-def test_a_run_without_torch_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    with pytest.raises(MissingDependencyError, match="run-format-1: is a run, to export it torch is needed"):
-        Discriminant.load(DATA / "run-format-1")
+def test_a_run_without_torch_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").touch()
+    for name in ("torch", "onnxscript"):
+        monkeypatch.setitem(sys.modules, name, None)
+        with pytest.raises(MissingDependencyError, match=rf"{name} is not installed: pip install 'zmumu-hybrid\[train"):
+            Discriminant.load(tmp_path)
+        monkeypatch.undo()

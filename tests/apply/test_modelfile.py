@@ -45,6 +45,11 @@ def outside(model: Any) -> None:
     entry.key, entry.value = "location", "/etc/passwd"
 
 
+def reversed_weights(model: Any) -> None:
+    tensor = max(model.graph.initializer, key=lambda each: len(each.raw_data))
+    tensor.raw_data = tensor.raw_data[::-1]
+
+
 def own_function(model: Any) -> None:
     model.functions.append(helper.make_function("local", "F", ["x"], ["y"], [], [helper.make_opsetid("", 17)]))
 
@@ -63,24 +68,31 @@ CASES = {
     "no card": (lambda model: model.ClearField("metadata_props"), "has no model card of zmumu-hybrid"),
     "card not JSON": (lambda model: setattr(model.metadata_props[0], "value", "{"), "model card: not valid JSON"),
     "foreign card": (with_card(format="something"), "does not say 'zmumu-hybrid model'"),
-    "other version": (with_card(version=2), "version 2 of the model format cannot be read, only 1"),
+    "older version": (with_card(version=1), "version 1 of the model format cannot be read, only 2: export it again"),
     "unknown field": (with_card(secret=1), "model card cannot be used: .*secret"),
-    "unknown network": (with_card(model={"model": "transformer"}), "model must be one of hybrid, pfn, invariant"),
-    "unknown task": (with_card(task="jets"), "the task 'jets' of its model card is not muon pair or particles"),
+    "unknown type": (
+        with_card(inputs={"p4": {"dtype": "object", "shape": [2, 4]}}),
+        "inputs: p4: dtype must be one of bool, float32, .*, not 'object'",
+    ),
+    "no shape": (with_card(inputs={"p4": {"dtype": "float64", "shape": [0]}}), r"shape must be of .*, not \[0\]"),
+    "unknown task": (with_card(task="jets"), "the task 'jets' is not one of muon pair, particles, arrays"),
+    "other task": (with_card(task="arrays"), "the task 'arrays' does not fit its inputs"),
+    "other members": (with_card(members=3), r"outputs: logits must be of 3 members, not of the shape \[2\]"),
     "changed card": (with_card(git_revision="other"), "its graph or card is not what was written"),
     "missing input": (
         lambda model: setattr(model.graph.input[0], "name", "q"),
         "its graph has no input 'p4'; it has: q",
     ),
-    "missing output": (lambda model: model.graph.output.pop(1), "its graph has no output 'scores'; it has: general_w"),
+    "missing output": (lambda model: model.graph.output.pop(1), "its graph has no output 'scores'; it has: dot"),
+    "other type": (
+        lambda model: setattr(model.graph.input[0].type.tensor_type, "elem_type", TensorProto.FLOAT),
+        "the input 'p4' of its graph is not of float64, as its card says",
+    ),
     "more inputs": (
         lambda model: model.graph.input.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])),
         "has an input 'x' that its card does not describe",
     ),
-    "changed weights": (
-        lambda model: setattr(model.graph.initializer[5], "raw_data", model.graph.initializer[5].raw_data[::-1]),
-        "its graph or card is not what was written",
-    ),
+    "changed weights": (reversed_weights, "its graph or card is not what was written"),
     "other opset": (
         lambda model: setattr(model.opset_import[0], "version", 9),
         "in version {'': 9} of the ONNX operators",
@@ -91,8 +103,15 @@ CASES = {
     ),
     "functions": (own_function, "has functions of its own"),
     "foreign operator": (with_node("Gemm", ["a"], ["b"], domain="com.evil"), "has the operator 'Gemm'"),
-    "control flow": (with_node("Loop", ["a"], ["b"]), "has the operator 'Loop', which models of this package have not"),
-    "attributes": (with_node("Cast", ["a"], ["b"], to="text"), "'Cast' has attributes that are not numbers"),
+    "control flow": (with_node("Loop", ["a"], ["b"]), "has the operator 'Loop', which a model must not have"),
+    "graph inside": (
+        with_node("Cast", ["a"], ["b"], to=helper.make_graph([], "inner", [], [])),
+        "the operator 'Cast' has attributes that are not numbers or text",
+    ),
+    "external constant": (
+        with_node("Constant", [], ["b"], value=TensorProto(name="x", data_location=TensorProto.EXTERNAL)),
+        "the weights 'x' are in another file",
+    ),
     "external data": (outside, "are in another file: only whole models are read"),
     "sparse": (sparse, "has sparse weights"),
 }
@@ -150,5 +169,7 @@ def test_without_onnx(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_model_is_whole_under_its_key() -> None:
     model = onnx.load_model_from_string(muon_model().data)
     onnx.checker.check_model(model, full_check=True)
+    assert (model.ir_version, [entry.version for entry in model.opset_import]) == (8, [18])
+    assert str(Path(__file__).parents[2]).encode() not in muon_model().data
     assert [entry.key for entry in model.metadata_props] == [CARD_KEY]
     assert model.producer_name == "zmumu-hybrid"

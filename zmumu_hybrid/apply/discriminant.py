@@ -121,7 +121,7 @@ class Discriminant:
         path = Path(path)
         if not (path / "config.json").exists():
             return cls(read_model(path), **options)
-        require("torch", "safetensors")
+        require("torch", "safetensors", "onnxscript")
         from zmumu_hybrid.apply.exporting import export_run
 
         return cls(export_run(path, network=network), **options)

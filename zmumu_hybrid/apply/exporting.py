@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import io
 import logging
 import os
 import re
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,7 @@ def to_model(
     those of torch by `TOLERANCE`, or by what rounding explains: five times what torch's own output in single precision
     differs from that in double precision.
     """
-    require("onnxscript", "onnxruntime")
+    require("onnxruntime", "onnxscript")
     onnx, name = require_onnx(), ensemble.name
     inputs, events = _example(ensemble, example)
     given = {key: torch.from_numpy(values) for key, values in events.items()}
@@ -255,7 +256,7 @@ def _expected(ensemble: Ensemble, given: Inputs, where: str) -> Inputs:
     """Return what the networks give, with torch; `ModelError` if they do not give logits."""
     name, count = ensemble.name, len(next(iter(given.values())))
     try:
-        with torch.no_grad():
+        with _quiet(), torch.no_grad():
             logits = forward(ensemble[0], read(ensemble[0], given))
             shape = tuple(logits.shape)
             if logits.is_floating_point() and shape[:1] == (count,) and len(shape) <= 2 and 1 not in shape[1:]:
@@ -321,7 +322,7 @@ def _quiet() -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -20,11 +20,15 @@ def export(
     data: Annotated[
         Path | None, typer.Option(help="What it was trained on, for the ranges where the run does not know them.")
     ] = None,
+    scalars: Annotated[
+        list[str] | None,
+        typer.Option(help="Field of a collection that goes with each particle, in the order of training."),
+    ] = None,
 ) -> None:
     """Export a trained ensemble to ONNX, checked against torch, with its model card."""
     from zmumu_hybrid.apply import export as export_model
 
-    model, card = export_model(run, output, data)
+    model, card = export_model(run, output, data, scalars=scalars or ())
     typer.echo(f"{model}, {card}")
 
 
