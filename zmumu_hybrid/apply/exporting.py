@@ -298,8 +298,8 @@ def _graph(name: str, modules: Sequence[nn.Module], inputs: Inputs, outputs: Seq
     try:
         with _quiet(), torch.no_grad():
             program = torch.export.export(_SideBySide(modules).eval(), (inputs,), dynamic_shapes=shapes, strict=False)
-            options = {"opset_version": OPSET, "dynamo": True, "verbose": False}
-            written = torch.onnx.export(program, (), input_names=list(inputs), output_names=outputs, **options)
+            options: dict[str, Any] = {"opset_version": OPSET, "dynamo": True, "verbose": False}
+            written: Any = torch.onnx.export(program, (), input_names=list(inputs), output_names=outputs, **options)
             model = written.model_proto
     except Exception as error:  # of all kinds
         raise ModelError(f"{name} cannot be exported: {_explained(error)}") from error
