@@ -3,16 +3,21 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from coffea.processor import ProcessorABC
 
 from toyfiles import toy_lhe_events, toy_root, write_lhe, write_parquet, write_root
 from toys import toy_events
 from zmumu_hybrid.branches import NANOAOD, PRESETS, Branches
 from zmumu_hybrid.errors import InputError, LHEError, MissingInputError
 from zmumu_hybrid.files import sha256
+from zmumu_hybrid.lhe import read_lhe
+from zmumu_hybrid.running import run
 from zmumu_hybrid.sources import Source, open_sources
 
 EVENTS = toy_events(20)
@@ -42,6 +47,32 @@ def test_lhe_is_converted_once(tmp_path: Path, name: str) -> None:
     assert (source.path, source.format, source.tree, source.entries) == (path, "root", "Events", 7)
     made = source.readable.stat().st_mtime_ns
     assert open_one(path, tmp_path).readable.stat().st_mtime_ns == made
+
+
+class Events(ProcessorABC):
+    """Says which events came as those of which file."""
+
+    def process(self, events: ak.Array) -> dict[str, list[tuple[int, int]]]:
+        first = events.metadata["entrystart"]
+        return {
+            str(events.metadata["filename"]): list(zip(range(first, first + len(events)), events.event, strict=True))
+        }
+
+    def postprocess(self, accumulator: Any) -> Any:
+        return accumulator
+
+
+def test_small_lhe_files_share_what_they_are_converted_to_and_keep_their_names(tmp_path: Path) -> None:
+    texts = toy_lhe_events(40)
+    files = [write_lhe(tmp_path / f"{k}.lhe", texts[5 * k : 5 * k + 1 + k % 5]) for k in range(8)]
+    sources = open_sources({"signal": files[:6], "background": files[6:]}, tmp_path / "cache")
+    assert [source.path for source in sources] == files
+    assert [source.sha256 for source in sources] == [sha256(file) for file in files]
+    assert len({source.readable for source in sources}) == 2
+    found = run(sources, Events(), chunksize=3, show_progress=False)
+    assert {name: sorted(events) for name, events in found.items()} == {
+        str(file): list(enumerate(read_lhe(file).event.tolist())) for file in files
+    }
 
 
 def test_data_sets_keep_their_order(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from zmumu_hybrid.optimal.sample import Sample, read_sample, read_settings, resm
 from zmumu_hybrid.progress import progress
 from zmumu_hybrid.reweighting import Reweighting
 from zmumu_hybrid.smearing import SmearingConfig
+from zmumu_hybrid.training_events import TrainingEvents
 
 __all__ = ["headroom", "limit"]
 
@@ -105,7 +106,7 @@ def limit(
     tried = sample.where(sample.columns["is_test"]) if rows == "test" else sample
     _require_events(tried, LEAST_EVENTS, f"{data}: of the events to classify ({rows})", "make or hold out more")
     source = sample if truth is None else read_sample(truth)
-    learned = source.where(~np.isin(keys.hash_key(*source.identity.values()), keys.hash_key(*tried.identity.values())))
+    learned = source.where(~TrainingEvents.made_of(tried.identity).include(source.identity))
     _require_events(
         learned, 3 * LEAST_EVENTS, f"{truth or data}: of the events left to learn from", "give others as truth"
     )
