@@ -28,6 +28,7 @@ from zmumu_hybrid.processors.dimuon import label_of
 from zmumu_hybrid.reweighting import Reweighting
 from zmumu_hybrid.smearing import SmearingConfig, smear
 from zmumu_hybrid.training_events import TrainingEvents
+from zmumu_hybrid.values import require_number
 
 __all__ = ["CATEGORIES", "PARTS", "AnalysisConfig", "AnalysisProcessor", "Cuts"]
 
@@ -62,7 +63,9 @@ class Cuts:
     mass: tuple[float, float] = (60.0, 150.0)
 
     def __post_init__(self) -> None:
-        if not (self.pt >= 0 and self.eta > 0 and 0 <= self.mass[0] < self.mass[1]):
+        for name, value in (("pT", self.pt), ("abs(eta)", self.eta), *(("mass", value) for value in self.mass)):
+            require_number(f"cut on {name}", value, 0)
+        if not (self.eta > 0 and self.mass[0] < self.mass[1]):
             raise ConfigurationError(f"cuts pT > {self.pt} GeV, abs(eta) < {self.eta}, mass in {self.mass} GeV: empty")
 
 

@@ -223,7 +223,8 @@ def read(path: str | os.PathLike[str]) -> Histograms:
             require_count(f"bins of {name}", math.prod(bins))
         return {name: hist.Hist(arrays(value)) for name, value in content.items()}
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise InputError(f"{path}: does not hold histograms: {error}; make it with `zmumu process`") from error
+        said = str(error).removeprefix(f"{path}: ").partition("\n")[0]
+        raise InputError(f"{path}: does not hold histograms: {said}; make it with `zmumu process`") from error
 
 
 def write_root(histograms: Histograms, path: str | os.PathLike[str]) -> None:

@@ -88,7 +88,9 @@ class Reweighting:
             content = require_form(read_json(path), {"edges": [float], "factors": [float]}, str(path))
             return cls(tuple(map(float, content["edges"])), tuple(map(float, content["factors"])))
         except InputError as error:
-            raise InputError(f"{path}: not a reweighting: {error}; make it anew") from error
+            raise InputError(
+                f"{path}: not a reweighting: {str(error).removeprefix(f'{path}: ')}; make it anew"
+            ) from error
 
 
 def fit(

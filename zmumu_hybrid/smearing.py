@@ -85,7 +85,7 @@ class SmearingConfig:
         ):
             if value not in get_args(options):
                 raise ConfigurationError(f"{name} {value!r}: use one of {', '.join(get_args(options))}")
-        require_number("width of the smearing", self.width, 0, 1e6)
+        require_number("width of the smearing", self.width, 0)
         require_seed(self.seed)
 
     @classmethod
@@ -104,7 +104,8 @@ class SmearingConfig:
             return cls(*(options[name] for name in form))
         except (InputError, ConfigurationError) as error:
             raise InputError(
-                f"{path}: does not say how the muons were smeared ({error}): run `zmumu process` again"
+                f"{path}: does not say how the muons were smeared ({str(error).removeprefix(f'{path}: ')}): "
+                "run `zmumu process` again"
             ) from error
 
 

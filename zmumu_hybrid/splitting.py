@@ -6,7 +6,6 @@ two decisions are independent draws.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +33,7 @@ class SplitConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        require_number("test fraction", self.fraction, 0, math.nextafter(1, 0))
+        require_number("test fraction", self.fraction, 0, below=1)
         require_seed(self.seed)
 
 

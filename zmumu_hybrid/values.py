@@ -80,14 +80,20 @@ def require_seed(value: Any, name: str = "seed") -> int:
 
 
 def require_number(
-    name: str, value: Any, minimum: float = -math.inf, maximum: float = math.inf, *, above: float | None = None
+    name: str,
+    value: Any,
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+    *,
+    above: float = -math.inf,
+    below: float = math.inf,
 ) -> float:
-    """Return a finite number from `minimum` to `maximum`, or greater than `above`; errors as `require_count`."""
-    if _is_finite(value) and minimum <= value <= maximum and (above is None or value > above):
+    """Return a finite number from `minimum` to `maximum`, `above` and `below` others; errors as `require_count`."""
+    if _is_finite(value) and minimum <= value <= maximum and above < value < below:
         return float(value)
-    bounds = [f"above {above:g}"] if above is not None else [f"at least {minimum:g}"] if minimum > -math.inf else []
-    bounds += [f"at most {maximum:g}"] if maximum < math.inf else []
-    wanted = " ".join(["a finite number", " and ".join(bounds)]).rstrip()
+    bounds = {"at least": minimum, "above": above, "at most": maximum, "below": below}
+    given = " and ".join(f"{words} {bound:g}" for words, bound in bounds.items() if math.isfinite(bound))
+    wanted = f"a finite number {given}".rstrip()
     raise ConfigurationError(f"{name} must be {wanted}, not {_shown(value)}")
 
 

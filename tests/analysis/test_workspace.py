@@ -137,10 +137,10 @@ def test_a_sample_without_events_is_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"signal": 0.0}, "expected signal 0.0"),
-        ({"background": float("nan")}, "expected background nan"),
-        ({"luminosity": 1.0}, "luminosity 1.0"),
-        ({"background_uncertainty": -0.1}, "background uncertainty -0.1"),
+        ({"signal": 0.0}, "expected signal must be a finite number above 0 and at most 1e.15, not 0.0"),
+        ({"background": float("nan")}, "expected background must be .* not nan"),
+        ({"luminosity": 1.0}, "luminosity, relative, must be .* not 1.0"),
+        ({"background_uncertainty": -0.1}, "background uncertainty, relative, must be .* not -0.1"),
     ],
 )
 def test_yields_that_cannot_be_are_refused(options: dict[str, float], said: str) -> None:

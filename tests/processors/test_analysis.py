@@ -132,10 +132,10 @@ def test_an_empty_chunk_and_pickling(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [{"pt": -1.0}, {"eta": 0.0}, {"mass": (90.0, 80.0)}])
 def test_cuts_that_nothing_passes_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="empty"):
+    with pytest.raises(ConfigurationError, match=r"empty|at least 0, not"):
         Cuts(**options)
 
 
 def test_no_bins_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="mass: 0 bins"):
+    with pytest.raises(ConfigurationError, match="bins of mass must be an integer of at least 1, not 0"):
         of_mass("mass", 0, 60, 150)

@@ -15,6 +15,7 @@ import numpy as np
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.kinematics import Floats, pair_mass
 from zmumu_hybrid.pairs import components
+from zmumu_hybrid.values import MAX_BINS, require_count, require_number
 
 if TYPE_CHECKING:
     from zmumu_hybrid.apply import Discriminant
@@ -64,10 +65,10 @@ class Observable:
     high: float
 
     def __post_init__(self) -> None:
-        if self.bins < 1 or not self.low < self.high:
-            raise ConfigurationError(
-                f"{self.name}: {self.bins} bins from {self.low} to {self.high}: at least one needed"
-            )
+        require_count(f"bins of {self.name}", self.bins, 1, MAX_BINS)
+        low, high = (require_number(f"an end of the range of {self.name}", each) for each in (self.low, self.high))
+        if not low < high:
+            raise ConfigurationError(f"{self.name}: its range from {low} to {high} is empty")
 
     def axis(self) -> Any:
         """Return its axis for a histogram."""

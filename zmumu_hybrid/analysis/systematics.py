@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.smearing import SmearingConfig
+from zmumu_hybrid.values import require_number
 
 __all__ = ["NOMINAL", "SYSTEMATICS", "Systematics", "require_known"]
 
@@ -64,8 +63,7 @@ class Systematics:
         if len(set(self.names)) != len(self.names):
             raise ConfigurationError(f"systematics {', '.join(self.names)}: name each once")
         for name in ("width", "reweighting"):
-            if not (np.isfinite(value := getattr(self, f"{name}_uncertainty")) and 0 < value < 1):
-                raise ConfigurationError(f"uncertainty of the {name} {value}: must be above 0 and below 1, relative")
+            require_number(f"uncertainty of the {name}", getattr(self, f"{name}_uncertainty"), above=0, below=1)
 
     @property
     def categories(self) -> tuple[str, ...]:

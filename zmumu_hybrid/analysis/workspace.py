@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid.analysis.systematics import NOMINAL, require_known
-from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.values import require_number
 
 if TYPE_CHECKING:
     from hist import Hist
@@ -45,7 +46,7 @@ class Yields:
     Raises
     ------
     ConfigurationError
-        If a number is not above 0, or an uncertainty not from 0 to below 1.
+        If a number is not above 0 (and at most 1e15), or an uncertainty not from 0 to below 1.
     """
 
     signal: float = 1000.0
@@ -55,11 +56,9 @@ class Yields:
 
     def __post_init__(self) -> None:
         for name in SAMPLES:
-            if not (np.isfinite(value := getattr(self, name)) and value > 0):
-                raise ConfigurationError(f"expected {name} {value}: must be a number of pairs above 0")
+            require_number(f"expected {name}", getattr(self, name), above=0, maximum=1e15)
         for name in ("luminosity", "background_uncertainty"):
-            if not 0 <= (value := getattr(self, name)) < 1:
-                raise ConfigurationError(f"{name.replace('_', ' ')} {value}: must be from 0 to below 1, relative")
+            require_number(f"{name.replace('_', ' ')}, relative,", getattr(self, name), 0, below=1)
 
     @property
     def normalisations(self) -> dict[str, tuple[tuple[str, ...], float]]:

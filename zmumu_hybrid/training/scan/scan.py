@@ -8,7 +8,6 @@ order of their numbers; a trial that was killed is not there and goes on from it
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -73,7 +72,7 @@ class ScanConfig:
         """Refuse numbers that make no scan."""
         for field in ("trial_members", "trial_epochs", "generation"):
             require_count(f"scan: {field}", getattr(self, field), 1, 10**6)
-        require_number("scan: validation", self.validation, above=0, maximum=math.nextafter(1, 0))
+        require_number("scan: validation", self.validation, above=0, below=1)
 
 
 def scan(
