@@ -157,9 +157,11 @@ def open_sources(
 
 
 def _refuse_some_weights(sources: Iterable[Source]) -> None:
-    """Raise `InputError` if only some files of a data set have weights of the generator."""
+    """Raise `InputError` if only some files of a data set have weights; without them in a declaration they are 1."""
     first: dict[str, Source] = {}
     for source in sources:
+        if source.branches not in (NANOAOD, NANOAOD.without_weight()):
+            continue
         other = first.setdefault(source.dataset, source)
         has, had = ("genWeight" in dict(each.branches.event) for each in (source, other))
         if has != had:
@@ -251,7 +253,6 @@ def _open(
     with _opened(path, format_, tree) as (name, file):
         require_columns(branches, file.names(branches.columns), _where(path, name))
     readable, rows = cached_events(path, branches, format_, name, cache, show_progress=show_progress)
-    weights = weights and "genWeight" in dict(branches.event)
     return replace(_read(location, dataset, content, readable, "root", "", None, weights), rows=rows)
 
 
