@@ -17,6 +17,7 @@ from typing import Any
 
 from zmumu_hybrid import convert
 from zmumu_hybrid.branches import NANOAOD, Branches, require_columns
+from zmumu_hybrid.cache import default_cache_directory
 from zmumu_hybrid.converted import Converted, cached
 from zmumu_hybrid.errors import ConfigurationError, InputError, ZmumuError, brief
 from zmumu_hybrid.files import compare_checksum
@@ -24,6 +25,7 @@ from zmumu_hybrid.handles import open_root
 from zmumu_hybrid.locations import Location, find
 from zmumu_hybrid.reading import EventFile, Format, forget, keep_open
 from zmumu_hybrid.rows import cached_events
+from zmumu_hybrid.scratch import sweep
 
 __all__ = ["NEEDED_COLUMNS", "Source", "named_files", "open_sources"]
 
@@ -134,6 +136,7 @@ def open_sources(
     MissingDependencyError, OutputError
         As `zmumu_hybrid.locations.find`.
     """
+    sweep(cache or default_cache_directory())
     given = [
         (dataset, find(name, cache, show_progress=show_progress)) for dataset, names in inputs.items() for name in names
     ]
