@@ -20,9 +20,6 @@ from zmumu_hybrid.files import atomic_path, sha256, write_json
 from zmumu_hybrid.outputs import output_file, output_folder, reading, staged, write_mark
 from zmumu_hybrid.scratch import hold, scratch_directory
 
-RUN = Path(__file__).parents[1] / "data" / "run-format-1"
-
-
 COMMAND = get_command(app)
 
 
@@ -45,7 +42,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_lhe(folder / "events.lhe", toy_lhe_events(5))
     zmumu("process", "--signal", folder / "signal.root", "--background", folder / "background.root",
           "--output", folder / "table", "--reweighting-bins", 5)  # fmt: skip
-    shutil.copytree(RUN, folder / "run")
+    zmumu("train", "pfn", "--data", folder / "table", "--members", 1, "--epochs", 1, "--output", folder / "run")
     zmumu("export", folder / "run", "--output", folder / "model.onnx")
     (folder / "branches.toml").write_text('kind = "collection"\n')
     (folder / "wide.toml").write_text("[training]\nepochs = 1\n")
@@ -291,7 +288,7 @@ def test_model_and_card_are_of_one_export(world: Path, tmp_path: Path, monkeypat
 READERS: dict[str, list[str]] = {
     "train": ["train", "pfn", "--members", "1", "--epochs", "1", "--data"],
     "scan": ["scan", "pfn", "--trials", "1", "--data"],
-    "evaluate": ["evaluate", str(RUN), "--data"],
+    "evaluate": ["evaluate", "run", "--data"],
     "limit": ["limit", "--data"],
     "limit --truth": ["limit", "--data", "table", "--truth"],
     "analyse": ["analyse", "--signal", "signal.root", "--background", "background.root", "--trained-on"],
@@ -353,7 +350,7 @@ def test_what_is_said_of_what_is_kept(
     def stop(*_: object, **__: object) -> None:
         raise Terminated
 
-    for name in ("generate.generate", "processing.process", "learn.training.train"):
+    for name in ("generate.generate", "processing.process", "training.run.train"):
         monkeypatch.setattr(f"zmumu_hybrid.{name}", stop)
     arguments = [*COMMANDS.get(command, ([],))[0], *FOLDERS.get(command, [])]
     result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "x.lhe")])
