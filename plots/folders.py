@@ -10,6 +10,7 @@ import numpy as np
 
 from zmumu_hybrid import histograms
 from zmumu_hybrid.errors import InputError, MissingInputError
+from zmumu_hybrid.outputs import reading
 from zmumu_hybrid.plots import architecture, learning_curves, mass_slices, pt_reweighting, style, symmetry_factor
 from zmumu_hybrid.training.measures import read_metrics
 
@@ -49,8 +50,9 @@ def draw_folder(
     directory = Path(directory)
     if not directory.is_dir():
         raise MissingInputError(f"{directory}: no such directory")
-    if (directory / "histograms.json").exists():
-        drawings = _draw_processed(directory, note)
+    if (directory / "process.json").exists() or (directory / "histograms.json").exists():
+        with reading(directory):
+            drawings = _draw_processed(directory, note)
     elif (directory / "metrics.parquet").exists():
         drawings = _draw_run(directory, note)
     else:

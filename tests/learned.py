@@ -48,6 +48,7 @@ def write(columns: dict[str, np.ndarray], directory: Path) -> Path:
     """Write a table as `zmumu process` does; return the directory."""
     directory.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns), directory / "candidates.parquet")
+    (directory / "process.json").write_text("{}")
     return directory
 
 

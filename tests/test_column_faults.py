@@ -141,7 +141,10 @@ def arrow(name: str, type_: pa.DataType, **changes: Any) -> Columns:
 
 LISTS = pa.list_(pa.float32())
 OF_PARQUET: dict[str, tuple[Callable[[], Columns], str]] = {
-    "null": (lambda: arrow("event", pa.uint64(), _9=None), "row 9: event has a gap: a number is missing"),
+    "null": (
+        lambda: arrow("event", pa.uint64(), _9=None),
+        "row 9: event has a gap, a number is missing: fill it in, or leave out the event",
+    ),
     "null of floats": (lambda: arrow("event", pa.float64(), _9=None), "row 9: event has a gap"),
     "null weight": (lambda: arrow("genWeight", pa.float32(), _9=None), "row 9: genWeight has a gap"),
     "null list": (lambda: arrow("Muon_eta", LISTS, _9=None), "row 9: Muon_eta has no list, not even an empty one"),
@@ -203,7 +206,9 @@ def test_it_is_refused_and_named_on_every_path(
 def test_an_optional_number_that_is_missing_is_refused(tmp_path: Path) -> None:
     event = ak.Array([None if entry == 9 else entry for entry in range(EVENTS)])
     path = write(tmp_path, "RNTuple", sound() | {"event": event})
-    with pytest.raises(InputError, match=f"{path}, entry 9: event has a gap: a number is missing"):
+    with pytest.raises(
+        InputError, match=f"{path}, entry 9: event has a gap, a number is missing: fill it in, or leave out the event"
+    ):
         process([path], [], tmp_path / "out", show_progress=False)
 
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import uproot
 
 from lhe_samples import PLAIN_EVENT, REAL, document, real_text
 from toyfiles import toy_lhe_events, write_lhe
+from zmumu_hybrid import candidates, converted, processing
 from zmumu_hybrid import convert as conversion
-from zmumu_hybrid import converted
 from zmumu_hybrid.cache import default_cache_directory
 from zmumu_hybrid.convert import Content, convert, kind_of
 from zmumu_hybrid.errors import ConfigurationError, InputError, LHEError, MissingInputError, OutputError
@@ -83,6 +84,26 @@ def test_files_follow_one_another_and_are_remembered(tmp_path: Path) -> None:
         "cross_section": 1205.36,
         "cross_section_error": 1.73235,
     }
+
+
+def test_parquet_holds_the_same(tmp_path: Path) -> None:
+    """Column by column, and to the last bit of what is made of it."""
+    tables = []
+    for kind in ("root", "parquet"):
+        path = tmp_path / f"events.{kind}"
+        summary = convert([SIGNAL, WEAK], path)
+        processing.process([path], [], tmp_path / kind, show_progress=False)
+        tables.append(candidates.read(tmp_path / kind / "candidates.parquet"))
+    held = pq.read_table(path)
+    with uproot.open(tmp_path / "events.root") as file:
+        tree = file["Events"]
+        assert set(tree.keys(filter_name=lambda name: name != "Muon")) == set(held.column_names)
+        for name in held.column_names:
+            assert ak.array_equal(ak.from_arrow(held[name]), tree[name].array(), dtype_exact=True), name
+        assert pq.read_metadata(path).metadata[b"provenance"].decode() == file["provenance"]
+    assert summary.events == held.num_rows
+    for name, values in tables[0].items():
+        assert values.tobytes() == tables[1][name].tobytes(), name
 
 
 def test_no_events_at_all(tmp_path: Path) -> None:

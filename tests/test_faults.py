@@ -175,7 +175,7 @@ def test_a_disk_that_fills_while_a_part_is_written(
     def no_space(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pq, "write_table", no_space)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", no_space)
     with pytest.raises(OutputError, match="cannot be written: No space left on device"):
         process([converted], [], tmp_path / "out", show_progress=False)
     assert not (tmp_path / "out").exists()

@@ -115,11 +115,10 @@ def test_how_events_are_stored_and_cut_does_not_show(reference: Path, data: st.D
         assert_same(folder / "out", reference)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("executor", ["futures", "dask"])
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_who_does_the_work_does_not_show(reference: Path, tmp_path: Path, executor: Any, workers: int) -> None:
+def test_who_does_the_work_does_not_show(reference: Path, tmp_path: Path, executor: Any) -> None:
     files = {name: [as_root(texts, tmp_path / name)] for name, texts in TEXTS.items()}
-    options = ProcessOptions(**SETTINGS, executor=executor, workers=workers, chunksize=20)
+    options = ProcessOptions(**SETTINGS, executor=executor, workers=2, chunksize=20)
     process(files["signal"], files["background"], tmp_path / "out", options, show_progress=False)
     assert_same(tmp_path / "out", reference)

@@ -124,16 +124,6 @@ def test_the_chunk_size_does_not_show(
     assert sha256(tmp_path / "reweighting.json") == sha256(reference.output / "reweighting.json")
 
 
-@pytest.mark.parametrize("executor", ["futures", "dask"])
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_the_executor_does_not_show(
-    inputs: tuple[Path, Path], reference: ProcessSummary, tmp_path: Path, executor: Any
-) -> None:
-    process(*([path] for path in inputs), tmp_path, options(executor=executor, workers=2, chunksize=500))
-    assert_same_table(tmp_path, reference.output)
-    assert_same_histograms(tmp_path, reference.output)
-
-
 @pytest.mark.parametrize(
     "write",
     [

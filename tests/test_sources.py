@@ -163,7 +163,7 @@ def test_a_declared_collection_is_read_as_it_is(tmp_path: Path) -> None:
 
 def test_a_declared_tree_of_pairs_is_converted_to_events(tmp_path: Path) -> None:
     (source,) = open_sources({"data": [DATA / "zmumu-tree.root"]}, tmp_path, branches=CMS)
-    assert (source.tree, source.entries, source.branches) == ("Events", 500, NANOAOD.without_weight())
+    assert (source.tree, source.entries, source.branches) == ("Events", 500, NANOAOD)
     assert source.rows == {"rows": 2304, "selected rows": 516}
     assert source.readable.is_relative_to(tmp_path)
 

@@ -105,6 +105,7 @@ def test_some_of_the_events_among_others(made: Made, tmp_path: Path) -> None:
     rest = tmp_path / "rest"
     rest.mkdir()
     write_table([{name: values[~trained] for name, values in columns.items()}], rest / "candidates.parquet")
+    (rest / "process.json").write_text("{}")
     alone, said = evaluated(made, rest)
     assert alone["data"]["left_out"] == 0
     assert "1 members on all events of" in said

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toyfiles import toy_lhe_events, write_columns, write_lhe, write_parquet, write_root
+from toyfiles import toy_lhe_events, write_lhe, write_parquet, write_root
 from toys import toy_events
 from zmumu_hybrid import candidates, histograms
 from zmumu_hybrid.analysis import AnalysisOptions, analyse
@@ -15,6 +15,8 @@ from zmumu_hybrid.branches import Branches
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.processing import ProcessOptions, process
 from zmumu_hybrid.sources import open_sources
+
+MUON = ("pt", "eta", "phi", "mass", "charge")
 
 
 def weighted(path: Path, weight: float | None, seed: int = 0, events: int = 60) -> Path:
@@ -39,18 +41,14 @@ def test_files_of_a_data_set_that_disagree_are_refused(tmp_path: Path, dataset: 
     open_sources({"signal": [with_, lhe], "background": [without]}, tmp_path / "cache")
 
 
-def test_a_declaration_says_whether_a_tree_of_pairs_has_weights(tmp_path: Path) -> None:
-    numbers = np.arange(1.0, 4.0)
-    rows = {f"{name}{slot}": numbers for name in ("pt", "eta", "phi") for slot in (1, 2)} | {"weight": numbers}
-    muons = {name: [f"{name}1", f"{name}2"] for name in ("pt", "eta", "phi")} | {"mass": [0.1, 0.1], "charge": [1, -1]}
-    declared = {"kind": "pair", "muons": muons}
-    pairs = write_columns(tmp_path / "pairs.root", rows)
+def test_a_declaration_without_weights_says_that_they_are_1(tmp_path: Path) -> None:
+    declared = {"event": {"event": "event"}, "muons": {name: f"Muon_{name}" for name in MUON}}
+    branches = Branches.from_mapping(declared | {"kind": "collection"})
     lhe = write_lhe(tmp_path / "toy.lhe", toy_lhe_events(5))
-    without = Branches.from_mapping(declared)
-    with pytest.raises(InputError, match=rf"{pairs}: has no genWeight, and {lhe} has"):
-        open_sources({"signal": [pairs, lhe]}, tmp_path / "cache", branches=without)
-    with_ = Branches.from_mapping(declared | {"event": {"genWeight": "weight"}})
-    open_sources({"signal": [pairs, lhe]}, tmp_path / "cache", branches=with_)
+    sources = open_sources(
+        {"signal": [weighted(tmp_path / "a.root", None), lhe]}, tmp_path / "cache", branches=branches
+    )
+    assert [source.entries for source in sources] == [60, 5]
 
 
 def test_a_negative_total_is_named_with_its_files(tmp_path: Path) -> None:

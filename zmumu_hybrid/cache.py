@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid.errors import OutputError, ZmumuError
 from zmumu_hybrid.files import make_directory, read_json, sha256, write_json
+from zmumu_hybrid.scratch import scratch_directory
 
 __all__ = ["cache_entry", "cached_copy", "default_cache_directory"]
 
@@ -53,8 +52,9 @@ def cache_entry(
     directory = make_directory(default_cache_directory() if cache_directory is None else cache_directory)
     entry = directory / name
     if not _is_intact(entry):
-        with _scratch(directory) as scratch:
-            _finish(scratch, entry, make(scratch / _CACHED_FILE))
+        with scratch_directory(directory) as scratch:
+            made = make_directory(scratch / name)
+            _finish(made, entry, make(made / _CACHED_FILE))
     return entry / _CACHED_FILE, read_json(entry / _CACHED_NOTE)["source"]
 
 
@@ -62,8 +62,9 @@ def cached_copy(cache_directory: str | os.PathLike[str] | None, pieces: Iterable
     """Return a file of the cache that holds what the pieces do together; it is known by its content."""
     directory = make_directory(default_cache_directory() if cache_directory is None else cache_directory)
     digest = hashlib.sha256()
-    with _scratch(directory) as scratch:
-        with (scratch / _CACHED_FILE).open("wb") as file:
+    with scratch_directory(directory) as scratch:
+        made = make_directory(scratch / "copy")
+        with (made / _CACHED_FILE).open("wb") as file:
             for piece in pieces:
                 digest.update(piece)
                 try:
@@ -72,28 +73,15 @@ def cached_copy(cache_directory: str | os.PathLike[str] | None, pieces: Iterable
                     raise OutputError(f"{directory}: cannot be written to: {error.strerror or error}") from error
         entry = directory / f"{digest.hexdigest()}-copy"
         if not _is_intact(entry):
-            _finish(scratch, entry, {})
+            _finish(made, entry, {})
     return entry / _CACHED_FILE
 
 
-def _finish(scratch: Path, entry: Path, source: dict[str, Any]) -> None:
+def _finish(made: Path, entry: Path, source: dict[str, Any]) -> None:
     """Note what is in a new entry, and put it in its place."""
-    file = scratch / _CACHED_FILE
-    write_json(scratch / _CACHED_NOTE, {"bytes": file.stat().st_size, "sha256": sha256(file), "source": source})
-    _install(scratch, entry)
-
-
-@contextmanager
-def _scratch(directory: Path) -> Iterator[Path]:
-    """Give a new directory in `directory`; removed afterwards, if it is still there."""
-    try:
-        scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=directory))
-    except OSError as error:
-        raise OutputError(f"{directory}: cannot be written to: {error.strerror or error}") from error
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    file = made / _CACHED_FILE
+    write_json(made / _CACHED_NOTE, {"bytes": file.stat().st_size, "sha256": sha256(file), "source": source})
+    _install(made, entry)
 
 
 def _is_intact(entry: Path) -> bool:
@@ -106,14 +94,13 @@ def _is_intact(entry: Path) -> bool:
         return False
 
 
-def _install(scratch: Path, entry: Path) -> None:
+def _install(made: Path, entry: Path) -> None:
     """Rename the new entry to its place; a damaged one makes way, that of another process which was faster stays."""
-    scratch.chmod(0o755)
     if entry.exists() and not _is_intact(entry):
-        with _scratch(entry.parent) as bin_, suppress(OSError):
+        with scratch_directory(entry.parent) as bin_, suppress(OSError):
             entry.rename(bin_ / entry.name)
     try:
-        scratch.rename(entry)
+        made.rename(entry)
     except OSError as error:
         if not _is_intact(entry):
             raise OutputError(f"{entry}: cannot be written: {error.strerror or error}") from error

@@ -123,7 +123,9 @@ def lists(column: ak.Array, name: str, place: Place | None = None, kinds: str = 
         raise place.all(f"{name} holds {_type(column)}: a list of numbers for each event is needed{remedy}")
     missing = ak.to_numpy(ak.is_none(column, axis=0))
     if missing.any():
-        raise place.error(int(np.argmax(missing)), f"{name} has no list, not even an empty one")
+        raise place.error(
+            int(np.argmax(missing)), f"{name} has no list, not even an empty one: write one, or leave out the event"
+        )
     counts: Counts = ak.to_numpy(ak.num(column, axis=1)).astype(np.int64)
     return counts, _filled(ak.flatten(column, axis=1), name, place.of_lists(counts), kinds)
 
@@ -218,7 +220,9 @@ def _filled(column: ak.Array, name: str, place: Place, kinds: str) -> NDArray[An
     """Return a flat column of any layout, after checking that nothing is missing and that it holds numbers."""
     missing = ak.to_numpy(ak.is_none(column, axis=0))
     if missing.any():
-        raise place.error(int(np.argmax(missing)), f"{name} has a gap: a number is missing")
+        raise place.error(
+            int(np.argmax(missing)), f"{name} has a gap, a number is missing: fill it in, or leave out the event"
+        )
     try:
         values = np.asarray(ak.to_numpy(ak.drop_none(column), allow_missing=False))
     except (ValueError, TypeError):

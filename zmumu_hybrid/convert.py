@@ -1,7 +1,8 @@
-"""Les Houches Event files to ROOT, once, streaming, in columns named as in NanoAOD.
+"""Les Houches Event files to ROOT or Parquet, once, streaming, in columns named as in NanoAOD.
 
-The tree is `zmumu_hybrid.schema.TREE`, with the columns of that module; beside it the string `provenance` says in
-JSON what was converted: for each file its name, SHA-256, numbers of events and muons, beams and cross section.
+The tree is `zmumu_hybrid.schema.TREE`, with the columns of that module; beside it the string `provenance` (in Parquet
+among the metadata of the file) says in JSON what was converted: for each file its name, SHA-256, numbers of events and
+muons, beams and cross section.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from zmumu_hybrid.errors import ConfigurationError, InputError
-from zmumu_hybrid.files import atomic_path, require_file, sha256
-from zmumu_hybrid.handles import recreate_root
+from zmumu_hybrid.files import atomic_path, checksum_note, require_file, sha256, write_checksum
+from zmumu_hybrid.handles import create_parquet, recreate_root
+from zmumu_hybrid.outputs import output_file, staged
 from zmumu_hybrid.progress import progress
 
 if TYPE_CHECKING:
@@ -149,33 +152,45 @@ def kind_of(path: str | os.PathLike[str]) -> Kind:
 
 
 def convert(
-    inputs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], *, show_progress: bool = False
+    inputs: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    note: bool = False,
+    show_progress: bool = False,
 ) -> ConversionSummary:
-    """Convert Les Houches Event files to one ROOT file, in memory that does not grow with them.
+    """Convert Les Houches Event files to one ROOT or Parquet file, in memory that does not grow with them.
 
     Parameters
     ----------
     inputs : sequence of path-like
         LHE files, plain or gz; `-` is standard input. Their events follow one another in this order.
     output : path-like
-        The ROOT file to write, whole or not at all. Four-momenta come back from `Muon_pt`, `Muon_eta`, `Muon_phi` and
-        `Muon_genEnergy` to 1e-12 of the momentum.
+        The file to write, whole or not at all: Parquet if it ends in .parquet, or .root. Four-momenta come back from
+        `Muon_pt`, `Muon_eta`, `Muon_phi` and `Muon_genEnergy` to 1e-12 of the momentum.
+    note : bool
+        Whether to write its checksum beside it, as ``NAME.sha256``; one that is there is removed if not.
     show_progress : bool
         Whether to show a progress bar on a terminal.
 
     Raises
     ------
     ConfigurationError
-        If there is no input, or the output is one of the inputs.
+        If there is no input, or the output is one of the inputs or has another ending.
     InputError
         If a file is not LHE (LHEError with file, event and line if it is damaged), or is given twice, under whatever
         name.
     MissingInputError
         If a file does not exist.
     OutputError
-        If the output cannot be written.
+        If the output cannot be written, or is another file than of a conversion.
     """
-    return convert_known(inputs, output, None, show_progress)
+    with output_file(output, "convert", inputs, [checksum_note(output)]) as place:
+        beside = checksum_note(place).name
+        with staged(place.parent, beside if note else place.name, [beside]) as staging:
+            summary = convert_known(inputs, staging / place.name, None, show_progress)
+            if note:
+                write_checksum(staging / place.name)
+    return replace(summary, output=Path(output))
 
 
 def convert_known(
@@ -185,13 +200,11 @@ def convert_known(
     show_progress: bool,
 ) -> ConversionSummary:
     """Do what `convert` does; with the content of the inputs known, their checksums are not worked out again."""
-    import uproot
-
     from zmumu_hybrid import schema  # noqa: F401
     from zmumu_hybrid.lhe.stream import LHEStream
 
     paths = [os.fspath(path) for path in inputs]
-    _check_paths(paths, Path(output))
+    _check_paths(paths)
     sizes = [Path(path).stat().st_size for path in paths if Path(path).is_file()]
     total = sum(sizes) if len(sizes) == len(paths) else None
     start = time.perf_counter()
@@ -199,9 +212,9 @@ def convert_known(
     with (
         atomic_path(output) as temporary,
         progress("converting", total, unit="bytes", enabled=show_progress) as advance,
-        recreate_root(temporary, compression=uproot.LZ4(1)) as file,
+        (_parquet if temporary.suffix == ".parquet" else _root)(temporary) as (extend, describe),
     ):
-        basket = _Basket(make_tree(file))
+        basket = _Basket(extend)
         for index, path in enumerate(paths):
             with LHEStream(path, weights="skip", checksum=known is None) as stream:
                 note = _convert_stream(stream, basket, advance)
@@ -211,7 +224,7 @@ def convert_known(
             if (former := notes.setdefault(note["sha256"], note)) is not note:
                 raise InputError(f"{note['name']}: has the same content as {former['name']}: give each file once")
         basket.empty()
-        file["provenance"] = json.dumps({"converter": VERSION, "sources": list(notes.values())})
+        describe(json.dumps({"converter": VERSION, "sources": list(notes.values())}))
     return ConversionSummary(
         output=Path(output),
         files=len(notes),
@@ -222,7 +235,7 @@ def convert_known(
     )
 
 
-def _check_paths(paths: Sequence[str], output: Path) -> None:
+def _check_paths(paths: Sequence[str]) -> None:
     """Refuse what cannot be converted, before any work."""
     if not paths:
         raise ConfigurationError("no file to convert: give at least one LHE file")
@@ -236,8 +249,6 @@ def _check_paths(paths: Sequence[str], output: Path) -> None:
                 raise InputError(f"{path}: is a {kind} file, not LHE: use it as it is, it needs no conversion")
             status = Path(path).stat()
             key = status.st_dev, status.st_ino
-            if output.exists() and output.samefile(path):
-                raise ConfigurationError(f"{path}: is to be both read and written: give the output another name")
         else:
             key = os.path.realpath(path)
         if key in seen:
@@ -270,17 +281,63 @@ def extend_tree(tree: Any, events: Any) -> None:
     )
 
 
+_Sink = tuple[Callable[[Any], None], Callable[[str], None]]
+"""What adds events to a file, and what puts the provenance beside them."""
+
+
+@contextmanager
+def _root(path: Path) -> Iterator[_Sink]:
+    import uproot
+
+    with recreate_root(path, compression=uproot.LZ4(1)) as file:
+        tree = make_tree(file)
+        yield lambda events: extend_tree(tree, events), lambda text: file.update({"provenance": text})
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[_Sink]:
+    import awkward as ak
+    import numpy as np
+    import pyarrow as pa
+
+    from zmumu_hybrid.schema import EVENT_COLUMNS, MUON_COLUMNS
+
+    def field(name: str, kind: Any) -> Any:
+        return pa.field(name, kind, nullable=False)
+
+    plain = {**EVENT_COLUMNS, "nMuon": np.dtype(np.int32)}
+    lists = {name: pa.list_(field("item", pa.from_numpy_dtype(dtype))) for name, dtype in MUON_COLUMNS.items()}
+    schema = pa.schema(
+        [field(name, pa.from_numpy_dtype(dtype)) for name, dtype in plain.items()]
+        + [field(f"Muon_{name}", kind) for name, kind in lists.items()]
+    )
+    with create_parquet(path, schema, compression="zstd") as writer:
+
+        def extend(events: Any) -> None:
+            muons = events["Muon"]
+            counts = ak.to_numpy(ak.num(muons["pt"], axis=1))
+            offsets = pa.array(np.cumsum([0, *counts], dtype=np.int32))
+            arrays = [pa.array(ak.to_numpy(events[name])) for name in EVENT_COLUMNS]
+            arrays.append(pa.array(counts.astype(np.int32)))
+            for name, kind in lists.items():
+                values = pa.array(ak.to_numpy(ak.flatten(muons[name], axis=1)))
+                arrays.append(pa.ListArray.from_arrays(offsets, values, type=kind))
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+        yield extend, lambda text: writer.add_key_value_metadata({"provenance": text})
+
+
 class _Basket:
-    """Events on their way into a tree: written so many at a time, whether they are of one file or of many.
+    """Events on their way into a file: written so many at a time, whether they are of one file or of many.
 
     Parameters
     ----------
-    tree
-        As from `make_tree`.
+    extend : callable
+        Adds events to the file.
     """
 
-    def __init__(self, tree: Any) -> None:
-        self._tree = tree
+    def __init__(self, extend: Callable[[Any], None]) -> None:
+        self._extend = extend
         self._chunks: list[Any] = []
         self._notes: list[tuple[dict[str, Any], int]] = []
 
@@ -305,7 +362,7 @@ class _Basket:
         if not self._chunks:
             return
         events = events_from_lhe(self._chunks[0] if len(self._chunks) == 1 else ak.concatenate(self._chunks))
-        extend_tree(self._tree, events)
+        self._extend(events)
         muons = np.concatenate([[0], np.cumsum(ak.to_numpy(ak.num(events["Muon"]["pt"], axis=1)))])
         start = 0
         for note, count in self._notes:

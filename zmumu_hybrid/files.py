@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid.errors import InputError, MissingInputError, OutputError
+from zmumu_hybrid.scratch import PREFIX, destination, scratch_directory, sweep, sync
 from zmumu_hybrid.values import require_finite
 
 __all__ = [
@@ -72,9 +74,10 @@ def make_directory(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary name beside `path`; rename it to `path` if all went well, else remove it.
+    """Give a temporary place for the file `path`, with its suffix; put it in place if all went well, else remove it.
 
-    The temporary name keeps the suffixes of `path`, so that writers which go by the suffix do the same.
+    The new file is on the disk before it replaces the old one: after a power cut one of them is there, whole. A link is
+    followed. What killed processes left in the folder is swept.
 
     Raises
     ------
@@ -82,27 +85,42 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         If the directory of `path` cannot be written to or the disk is full.
     """
     path = Path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
     make_directory(path.parent)
     if path.is_dir():
         raise OutputError(f"{path}: is a directory, the name of a file is needed")
-    try:
-        handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.name, dir=path.parent)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    except OSError as error:
-        if isinstance(error, (OutputError, MissingInputError)) or error.filename not in (None, str(temporary)):
-            raise
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _beside(path) as temporary:
+        try:
+            yield temporary
+            if path != destination(path):  # it is not yet what it will be
+                temporary.replace(path)
+            else:
+                sync(temporary)
+                temporary.replace(path)
+                sync(path.parent)
+        except OSError as error:
+            if isinstance(error, (OutputError, MissingInputError)) or error.filename not in (None, str(temporary)):
+                raise
+            raise OutputError(f"{destination(path)}: cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Give a name in the folder of `path` that is removed afterwards; in a scratch directory without ado."""
+    if path != destination(path):
+        temporary = path.with_name(f"{PREFIX}{secrets.token_hex(4)}{path.suffix}")
+        try:
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+    else:
+        _sweep_once(path.parent)
+        with scratch_directory(path.parent) as scratch:
+            yield scratch / path.name
+
+
+_sweep_once = lru_cache(maxsize=1024)(sweep)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

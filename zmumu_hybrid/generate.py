@@ -28,6 +28,7 @@ from zmumu_hybrid import files
 from zmumu_hybrid.errors import IncompleteRunError, ZmumuError
 from zmumu_hybrid.lhe.header import LHEInit, LHEProcess
 from zmumu_hybrid.lhe.writing import LHEWriter, format_header, is_compressed
+from zmumu_hybrid.outputs import output_file
 from zmumu_hybrid.progress import progress
 from zmumu_hybrid.pythia import (
     LAST_SEED,
@@ -166,30 +167,31 @@ def generate(
         _Job(collisions, seed, index, min(EVENTS_PER_BLOCK, n_events - first), compressed)
         for index, first in enumerate(range(0, n_events, EVENTS_PER_BLOCK))
     ]
-    generator = PythiaGenerator(collisions)
-    versions = {"zmumu-hybrid": metadata.version("zmumu-hybrid"), "Pythia": metadata.version("pythia8mc")}
-    init = _init(collisions, _header(collisions, n_events, seed, versions))
-    statistics: list[Block] = []
-    with (
-        LHEWriter.open(output, init, versions) as writer,
-        progress(f"Generating {process}", n_events, unit="events", enabled=show_progress) as advance,
-    ):
-        for block in _blocks(jobs, generator, workers):
-            writer.write_encoded(block.data)
-            statistics.append(replace(block, data=b""))
-            advance(block.accepted)
-        cross_section, error = _cross_section(statistics)
-        writer.init = _init(collisions, init.header, cross_section, error)
-    return GenerationSummary(
-        process=process,
-        path=Path(output),
-        events=n_events,
-        generated=sum(block.generated for block in statistics),
-        cross_section_pb=cross_section,
-        cross_section_error_pb=error,
-        sha256=files.sha256(output),
-        seconds=time.perf_counter() - start,
-    )
+    with output_file(output, "generate"):
+        generator = PythiaGenerator(collisions)
+        versions = {"zmumu-hybrid": metadata.version("zmumu-hybrid"), "Pythia": metadata.version("pythia8mc")}
+        init = _init(collisions, _header(collisions, n_events, seed, versions))
+        statistics: list[Block] = []
+        with (
+            LHEWriter.open(output, init, versions) as writer,
+            progress(f"Generating {process}", n_events, unit="events", enabled=show_progress) as advance,
+        ):
+            for block in _blocks(jobs, generator, workers):
+                writer.write_encoded(block.data)
+                statistics.append(replace(block, data=b""))
+                advance(block.accepted)
+            cross_section, error = _cross_section(statistics)
+            writer.init = _init(collisions, init.header, cross_section, error)
+        return GenerationSummary(
+            process=process,
+            path=Path(output),
+            events=n_events,
+            generated=sum(block.generated for block in statistics),
+            cross_section_pb=cross_section,
+            cross_section_error_pb=error,
+            sha256=files.sha256(output),
+            seconds=time.perf_counter() - start,
+        )
 
 
 def _init(collisions: Collisions, header: str, cross_section: float = 0.0, error: float = 0.0) -> LHEInit:

@@ -18,8 +18,8 @@ from zmumu_hybrid import histograms
 from zmumu_hybrid.branches import PRESETS, Branches, MuonsFrom
 from zmumu_hybrid.clusters import ExecutorName, Workers, worker_pool
 from zmumu_hybrid.errors import ConfigurationError, InputError
-from zmumu_hybrid.files import write_json
 from zmumu_hybrid.finishing import checked_parts, fit_parts, write_results
+from zmumu_hybrid.outputs import FOLDERS, output_folder, staged, write_mark
 from zmumu_hybrid.pairs import PairOrder, PairSelection
 from zmumu_hybrid.parts import PartWriter
 from zmumu_hybrid.provenance import git_revision, versions
@@ -29,12 +29,11 @@ from zmumu_hybrid.rows import ROW_STEPS
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
 from zmumu_hybrid.sources import Source, named_files, open_sources
 from zmumu_hybrid.splitting import SplitConfig
-from zmumu_hybrid.staging import staging_directory
 from zmumu_hybrid.values import MAX_EVENTS, require_count
 
 __all__ = ["OUTPUTS", "ProcessOptions", "ProcessSummary", "process"]
 
-OUTPUTS = ("histograms.json", "histograms.root", "candidates.parquet", "reweighting.json", "process.json")
+OUTPUTS = FOLDERS["process"]
 """What a run writes. The last is the mark that the others are complete."""
 
 Paths = Sequence[str | os.PathLike[str]]
@@ -185,7 +184,7 @@ def process(
         `background` may be empty; every weight is then the generator's.
     output : path
         A directory, made if it does not exist. What an earlier run left in it is replaced when this one has ended
-        well, and kept when it has not.
+        well, all of it at once, and kept when it has not.
     options : ProcessOptions, optional
         All settings.
     data : sequence of path
@@ -197,11 +196,12 @@ def process(
     Raises
     ------
     ConfigurationError
-        If there is no signal and no data, or both, or options that data cannot have.
+        If there is no signal and no data, or both, or options that data cannot have, or a file that is read would be
+        overwritten.
     MissingInputError, InputError
         If a file cannot be used, is given twice, or no event of a data set has a muon pair.
     OutputError
-        If `output` cannot be written to.
+        If `output` cannot be written to, or another process is writing to it.
     IncompleteRunError
         If entries were lost on the way.
     """
@@ -212,7 +212,8 @@ def process(
     options = replace(options, smearing=options.smearing or ("none" if data else "independent"))
     declared = options.declared()
     seconds: dict[str, float] = {}
-    with staging_directory(output, OUTPUTS) as staging:
+    reads = [*signal, *background, *data, options.reweighting, options.branches, options.jobqueue]
+    with output_folder(output, "process", reads), staged(output, OUTPUTS[-1]) as staging:
         known = None if options.reweighting is None else Reweighting.read(options.reweighting)
         with _timed(seconds, "checking and converting"):
             sources = open_sources(
@@ -234,7 +235,7 @@ def process(
         with _timed(seconds, "merging"), located(sources):
             write_results(parts, reweighting, staging, ["data"] if data else histograms.DATASETS)
         summary = _summary(Path(output), sources, result, seconds)
-        write_json(staging / "process.json", _record(summary, sources, options, declared))
+        write_mark(staging / OUTPUTS[-1], _record(summary, sources, options, declared))
     return summary
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from zmumu_hybrid import convert
 from zmumu_hybrid.branches import NANOAOD, Branches, require_columns
+from zmumu_hybrid.cache import default_cache_directory
 from zmumu_hybrid.converted import Converted, cached
 from zmumu_hybrid.errors import ConfigurationError, InputError, ZmumuError, brief
 from zmumu_hybrid.files import compare_checksum
@@ -24,6 +25,7 @@ from zmumu_hybrid.handles import open_root
 from zmumu_hybrid.locations import Location, find
 from zmumu_hybrid.reading import EventFile, Format, forget, keep_open
 from zmumu_hybrid.rows import cached_events
+from zmumu_hybrid.scratch import sweep
 
 __all__ = ["NEEDED_COLUMNS", "Source", "named_files", "open_sources"]
 
@@ -134,6 +136,7 @@ def open_sources(
     MissingDependencyError, OutputError
         As `zmumu_hybrid.locations.find`.
     """
+    sweep(cache or default_cache_directory())
     given = [
         (dataset, find(name, cache, show_progress=show_progress)) for dataset, names in inputs.items() for name in names
     ]
@@ -157,9 +160,11 @@ def open_sources(
 
 
 def _refuse_some_weights(sources: Iterable[Source]) -> None:
-    """Raise `InputError` if only some files of a data set have weights of the generator."""
+    """Raise `InputError` if only some files of a data set have weights; without them in a declaration they are 1."""
     first: dict[str, Source] = {}
     for source in sources:
+        if source.branches not in (NANOAOD, NANOAOD.without_weight()):
+            continue
         other = first.setdefault(source.dataset, source)
         has, had = ("genWeight" in dict(each.branches.event) for each in (source, other))
         if has != had:
@@ -251,7 +256,6 @@ def _open(
     with _opened(path, format_, tree) as (name, file):
         require_columns(branches, file.names(branches.columns), _where(path, name))
     readable, rows = cached_events(path, branches, format_, name, cache, show_progress=show_progress)
-    weights = weights and "genWeight" in dict(branches.event)
     return replace(_read(location, dataset, content, readable, "root", "", None, weights), rows=rows)
 
 

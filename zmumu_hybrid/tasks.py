@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -17,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid.clusters import Workers, describe_loss, worker_pool
-from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, OutputError, ZmumuError
+from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, ZmumuError
 from zmumu_hybrid.files import make_directory
+from zmumu_hybrid.scratch import destination, scratch_directory
 
 __all__ = ["Crew", "Finished", "Task", "wait_for_file"]
 
@@ -53,7 +53,7 @@ class _Timed:
     def __call__(self) -> tuple[Any, float]:
         if self.token is not None and not wait_for_file(self.token):
             raise ConfigurationError(
-                f"the worker on {os.uname().nodename} does not see {self.token.parent}: "
+                f"the worker on {os.uname().nodename} does not see {destination(self.token.parent)}: "
                 "name an output on a file system that all workers share"
             )
         started = time.perf_counter()
@@ -136,13 +136,9 @@ class Crew:
     def _start(self) -> tuple[concurrent.futures.Executor, Path]:
         """Start the workers and leave the file that they must see, unless that is done."""
         if self._pool is None or self._token is None:
-            token = make_directory(self.folder).resolve() / f".seen-by-workers-{secrets.token_hex(8)}"
-            try:
-                token.touch()
-            except OSError as error:
-                raise OutputError(f"{self.folder}: cannot be written to: {error.strerror or error}") from error
-            self._token = token
-            self._stack.callback(token.unlink, missing_ok=True)
+            scratch = self._stack.enter_context(scratch_directory(make_directory(self.folder).resolve()))
+            self._token = scratch / "seen-by-workers"
+            self._token.touch()
             self._pool = self._stack.enter_context(worker_pool(self.workers))
         if self._pool is None:
             raise ConfigurationError(f"{self.workers.executor} has no workers for tasks")

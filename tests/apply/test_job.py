@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
@@ -61,6 +62,30 @@ def test_a_row_for_each_pair_sorted_by_event(model: Path, tmp_path: Path) -> Non
     np.testing.assert_allclose(table["score"], [expected[event] for event in table["event"].tolist()], atol=1e-5)
     assert ((table["general_weight"] > 0) & (table["general_weight"] < 1)).all()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.root", "b.root", "out.root"]
+
+
+def test_columns_that_contradict_each_other_are_refused(model: Path, tmp_path: Path) -> None:
+    events = toy_events(20)
+    eta = events.Muon.eta.to_list()
+    eta[3].append(0.5)
+    eta[7].pop()
+    file = tmp_path / "a.parquet"
+    ak.to_parquet(ak.with_field(ak.from_parquet(write_parquet(file, events)), ak.Array(eta), "Muon_eta"), file)
+    for size in (4, 1000):
+        with pytest.raises(InputError, match=rf"^{file}, row 3: its lists differ in length .*Muon_eta 3"):
+            quietly(model, [file], tmp_path / "out.root", ApplyOptions(chunksize=size))
+    assert not (tmp_path / "out.root").exists()
+
+
+def test_weights_are_not_read(model: Path, tmp_path: Path) -> None:
+    events = toy_events(40)
+    quietly(model, [write_root(tmp_path / "a.root", events)], tmp_path / "one.root")
+    events["genWeight"] = np.full(40, np.nan)
+    with_ = write_root(tmp_path / "b.root", events[:30])
+    without = write_parquet(tmp_path / "c.parquet", events[["run", "luminosityBlock", "event", "Muon"]][30:])
+    quietly(model, [with_, without], tmp_path / "two.root")
+    for column, values in read(tmp_path / "one.root").items():
+        np.testing.assert_array_equal(read(tmp_path / "two.root")[column], values)
 
 
 @pytest.mark.parametrize("executor", ["futures", "dask"])

@@ -17,7 +17,8 @@ from toyfiles import lhe_event, toy_lhe_events, toy_root, write_lhe
 from zmumu_hybrid import candidates
 from zmumu_hybrid.cli import main
 from zmumu_hybrid.cli.options import spread_values
-from zmumu_hybrid.processing import OUTPUTS
+from zmumu_hybrid.errors import OutputError
+from zmumu_hybrid.processing import OUTPUTS, process
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -229,6 +230,8 @@ def test_an_interrupted_run_can_be_run_again(run, tmp_path: Path, number: int, s
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True) as running:
         while not (begun := list(tmp_path.glob("out/.partial-*/parts/*"))) and running.poll() is None:
             time.sleep(0.05)
+        with pytest.raises(OutputError, match=f"out: is being written by process {running.pid} on .* since .*: wait"):
+            process([file], [], tmp_path / "out", show_progress=False)
         with contextlib.suppress(ProcessLookupError):
             # A batch system's SIGTERM reaches the command alone, a terminal's Ctrl-C its whole group.
             (os.kill if number == signal.SIGTERM else os.killpg)(running.pid, number)

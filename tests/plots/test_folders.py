@@ -19,6 +19,7 @@ from zmumu_hybrid.training.measures import read_metrics
 @pytest.fixture
 def processed(histograms, tmp_path):
     stored.write_json(histograms, tmp_path / "processed" / "histograms.json")
+    (tmp_path / "processed" / "process.json").write_text("{}")
     return tmp_path / "processed"
 
 
@@ -39,6 +40,7 @@ def test_without_a_background_there_is_no_reweighting_to_draw(histograms, tmp_pa
         for field in ("value", "variance"):
             each.view(flow=True)[field][1] = 0
     stored.write_json(filled, tmp_path / "histograms.json")
+    (tmp_path / "process.json").write_text("{}")
     assert [path.name for path in draw_folder(tmp_path, tmp_path)] == ["mass_slices.png", "mass_slices.pdf"]
 
 
@@ -48,6 +50,9 @@ def test_a_folder_that_cannot_be_drawn_is_refused(histograms, tmp_path):
     with pytest.raises(InputError, match=r"neither histograms.json nor metrics.parquet"):
         draw_folder(tmp_path, tmp_path)
     stored.write_json({"mass_true": histograms["mass_true"]}, tmp_path / "histograms.json")
+    with pytest.raises(MissingInputError, match=r"process.json: no such file: .* not a complete output of `zmumu proc"):
+        draw_folder(tmp_path, tmp_path)
+    (tmp_path / "process.json").write_text("{}")
     with pytest.raises(InputError, match=r"histograms.json: the histogram pt_before is missing; there are mass_true"):
         draw_folder(tmp_path, tmp_path)
     (tmp_path / "histograms.json").write_text("{")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,12 @@ from zmumu_hybrid.clusters import worker_pool
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.extras import require
 from zmumu_hybrid.files import write_json
+from zmumu_hybrid.outputs import output_folder, reading, staged, write_mark
 from zmumu_hybrid.progress import progress
 from zmumu_hybrid.provenance import git_revision, versions
 from zmumu_hybrid.reweighting import Reweighting
 from zmumu_hybrid.smearing import SmearingConfig
 from zmumu_hybrid.sources import Source, named_files, open_sources
-from zmumu_hybrid.staging import staging_directory
 from zmumu_hybrid.training_events import TrainingEvents
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def analyse(
     models: Mapping[str, str | os.PathLike[str]] | None = None,
     options: AnalysisOptions | None = None,
     *,
+    draw: Callable[[AnalysisSummary, Path], Any] | None = None,
     show_progress: bool = True,
 ) -> AnalysisSummary:
     """Run the example analysis and write histograms, workspaces and `analysis.json` to a directory.
@@ -90,11 +91,14 @@ def analyse(
         Files of "signal", "background" and "data"; any may be missing. Without signal and background there are
         histograms and a cutflow, and no measurement.
     output : path
-        Directory: histograms.json (uhi), histograms.root, workspace-NAME.json (pyhf) and, last, analysis.json.
+        Directory: histograms.json (uhi), histograms.root, workspace-NAME.json (pyhf) and, last, analysis.json, which
+        lists the others. All are put in place together, when all has ended well.
     models : mapping of str to path, optional
         By name, files of `zmumu export` or folders of `zmumu train`.
     options : AnalysisOptions, optional
         All settings.
+    draw : callable, optional
+        Is given the summary and a folder, for figures that belong to the result.
     show_progress : bool
         False silences the bars.
 
@@ -109,10 +113,31 @@ def analyse(
     ZmumuError
         Whatever `zmumu process` raises about files.
     """
+    options, models = options or AnalysisOptions(), models or {}
+    files = (path for paths in inputs.values() for path in paths)
+    reads = [*files, *models.values(), options.branches, options.jobqueue]
+    more = [f"workspace-{name}.json" for name in ("mass", "mass-cut", "optimal", *models)]
+    with output_folder(output, "analyse", reads, more), staged(output, "analysis.json") as staging:
+        summary, record = _analyse(inputs, staging, models, options, show_progress)
+        summary = replace(summary, output=Path(output))
+        if draw is not None:
+            draw(summary, staging)
+        write_mark(staging / "analysis.json", record)
+    return summary
+
+
+def _analyse(
+    inputs: Mapping[str, Paths],
+    staging: Path,
+    models: Mapping[str, str | os.PathLike[str]],
+    options: AnalysisOptions,
+    show_progress: bool,
+) -> tuple[AnalysisSummary, dict[str, Any]]:
+    """Do what `analyse` does in a scratch directory, but for figures and `analysis.json`, whose content it returns."""
     from zmumu_hybrid.processors.analysis import AnalysisConfig, AnalysisProcessor, Cuts
     from zmumu_hybrid.running import run
 
-    options, started = options or AnalysisOptions(), time.perf_counter()
+    started = time.perf_counter()
     inputs = {name: tuple(paths) for name, paths in inputs.items() if paths}
     require_known(inputs, (*SAMPLES, "data"), "data set")
     if not inputs:
@@ -124,7 +149,7 @@ def analyse(
         require("pyhf", "iminuit")
     options.staff.require()
     cuts = Cuts(options.pt, options.eta, options.mass)
-    observables, tables, used = _networks(models or {}, options.bins)
+    observables, tables, used = _networks(models, options.bins)
     simulated = any(sample in inputs for sample in SAMPLES)
     detector = _detector(options, tables if simulated else {})
     systematics = _systematics(options, detector)
@@ -166,32 +191,28 @@ def analyse(
                 fits[name] = fit_signal_strength(workspace)
                 advance(1)
         results = measure(observables, templates, found, fits, systematics, options.yields)
-    target = Path(output)
-    names = [f"workspace-{name}.json" for name in workspaces]
-    with staging_directory(target, ["histograms.json", "histograms.root", *names, "analysis.json"]) as staging:
-        histograms.write_json(found["histograms"], staging / "histograms.json")
-        histograms.write_root(found["histograms"], staging / "histograms.root")
-        for name, workspace in workspaces.items():
-            write_json(staging / f"workspace-{name}.json", workspace)
-        record = {
-            "inputs": [
-                {"dataset": each.dataset, "path": str(each.path), "sha256": each.sha256, "events": each.entries}
-                for each in sources
-            ],
-            "models": {name: str(path) for name, path in (models or {}).items()},
-            "options": json.loads(json.dumps(asdict(options), default=str)),
-            "smearing": asdict(detector.smearing),
-            "systematics": list(systematics.categories),
-            "fitted": ("data" if options.unblind else "expected") if measures else None,
-            "cutflow": found["cutflow"],
-            "weights": found["weights"],
-            "results": [asdict(each) for each in results],
-            "versions": versions(("awkward", "coffea", "hist", "iminuit", "numpy", "onnxruntime", "pyhf", "uproot")),
-            "git_revision": git_revision(),
-        }
-        write_json(staging / "analysis.json", record)
+    histograms.write_json(found["histograms"], staging / "histograms.json")
+    histograms.write_root(found["histograms"], staging / "histograms.root")
+    for name, workspace in workspaces.items():
+        write_json(staging / f"workspace-{name}.json", workspace)
+    record = {
+        "inputs": [
+            {"dataset": each.dataset, "path": str(each.path), "sha256": each.sha256, "events": each.entries}
+            for each in sources
+        ],
+        "models": {name: str(path) for name, path in models.items()},
+        "options": json.loads(json.dumps(asdict(options), default=str)),
+        "smearing": asdict(detector.smearing),
+        "systematics": list(systematics.categories),
+        "fitted": ("data" if options.unblind else "expected") if measures else None,
+        "cutflow": found["cutflow"],
+        "weights": found["weights"],
+        "results": [asdict(each) for each in results],
+        "versions": versions(("awkward", "coffea", "hist", "iminuit", "numpy", "onnxruntime", "pyhf", "uproot")),
+        "git_revision": git_revision(),
+    }
     seconds = time.perf_counter() - started
-    return AnalysisSummary(target, found["cutflow"], found["histograms"], results, templates, seconds)
+    return AnalysisSummary(staging, found["cutflow"], found["histograms"], results, templates, seconds), record
 
 
 def _networks(
@@ -222,9 +243,12 @@ def _detector(options: AnalysisOptions, tables: dict[str, str | None]) -> _Detec
         if not options.independent:
             require_trained_on(tables, None)
         return _Detector(options.smearing_config)
-    from zmumu_hybrid import optimal
+    with reading(options.trained_on):
+        return _trained_on(options.trained_on, options, tables)
 
-    directory = options.trained_on
+
+def _trained_on(directory: Path, options: AnalysisOptions, tables: dict[str, str | None]) -> _Detector:
+    """Read a directory of `zmumu process`."""
     known = read_training_sample(directory)
     if not options.independent:
         require_trained_on(tables, known)
@@ -233,6 +257,8 @@ def _detector(options: AnalysisOptions, tables: dict[str, str | None]) -> _Detec
         reweighting = Reweighting.read(directory / "reweighting.json")
     best = None
     if options.optimal:
+        from zmumu_hybrid import optimal
+
         sample = optimal.read_sample(directory)
         smearing, reweighting = optimal.read_settings(directory, sample)
         learned = sample.where(~sample.columns["is_test"])

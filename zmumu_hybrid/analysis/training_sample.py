@@ -13,6 +13,7 @@ from typing import Literal
 
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.files import sha256
+from zmumu_hybrid.outputs import require_mark
 from zmumu_hybrid.smearing import SmearingConfig
 from zmumu_hybrid.training_events import TrainingEvents
 
@@ -52,6 +53,7 @@ def read_training_sample(directory: str | os.PathLike[str]) -> TrainingSample:
         If it is not such a directory.
     """
     directory = Path(directory)
+    require_mark(directory)
     smearing, events = SmearingConfig.of_sample(directory), TrainingEvents.of_sample(directory)
     return TrainingSample(directory, sha256(directory / "candidates.parquet"), smearing, events)
 

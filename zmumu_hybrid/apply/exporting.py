@@ -35,7 +35,7 @@ from zmumu_hybrid.training.data import Arrays, TrainingTable, describe_inputs, l
 from zmumu_hybrid.training.ensemble import Ensemble, describe_network, load_ensemble
 from zmumu_hybrid.training.inference import Inputs, forward, named_inputs, observables, observe, read
 from zmumu_hybrid.training.measures import read_metrics
-from zmumu_hybrid.training_events import TrainingEvents, events_path
+from zmumu_hybrid.training_events import TrainingEvents
 
 __all__ = ["TOLERANCE", "export", "export_run", "to_model"]
 
@@ -87,13 +87,8 @@ def export(run: Run, output: str | os.PathLike[str], data: Data | None = None, *
     MissingDependencyError
         If torch, onnx, onnxruntime or onnxscript is not installed.
     """
-    written = write_model(export_run(run, data, **options), output)
     known = None if isinstance(run, Ensemble) else TrainingEvents.of_model(run)
-    if known is None:
-        events_path(output).unlink(missing_ok=True)  # those of what was there before
-    else:
-        known.write(output)
-    return written
+    return write_model(export_run(run, data, **options), output, known)
 
 
 def export_run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from zmumu_hybrid.handles import recreate_root
 from zmumu_hybrid.pairs import IDENTITY, PairOrder, PairSelection
 from zmumu_hybrid.parts import PartWriter, in_groups, merge_parts
 from zmumu_hybrid.repeats import located
+from zmumu_hybrid.scratch import scratch_directory
 from zmumu_hybrid.smearing import Hold, SmearingConfig, SmearingMode
 from zmumu_hybrid.sources import open_sources
 from zmumu_hybrid.training import ranges
@@ -202,8 +202,8 @@ def apply(
         weights=False,
         show_progress=show_progress,
     )
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=make_directory(target.parent)) as folder:
-        parts = Path(folder).resolve()
+    with scratch_directory(make_directory(target.parent)) as scratch:
+        parts = scratch.resolve()
         processor = DiscriminantProcessor(
             discriminant, selection=options.selection, smearing=options.smearing_config, table=True
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +18,12 @@ from zmumu_hybrid.apply.card import ModelCard
 from zmumu_hybrid.apply.memory import require_memory
 from zmumu_hybrid.errors import MissingInputError, ModelError
 from zmumu_hybrid.extras import require
-from zmumu_hybrid.files import atomic_path, require_file
+from zmumu_hybrid.files import make_directory, require_file
+from zmumu_hybrid.outputs import staged
 from zmumu_hybrid.training.data import Arrays
+
+if TYPE_CHECKING:
+    from zmumu_hybrid.training_events import TrainingEvents
 
 __all__ = [
     "CARD_KEY",
@@ -173,12 +177,17 @@ def _check_arrays(onnx: Any, kind: str, values: Any, expected: Arrays, where: st
         raise ModelError(f"{where}: its graph has an {kind} {min(found)!r} that its card does not describe")
 
 
-def write_model(model: ModelFile, path: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Write a model file and, beside it, its card as ``NAME.card.json``; return both paths."""
+def write_model(
+    model: ModelFile, path: str | os.PathLike[str], known: TrainingEvents | None = None
+) -> tuple[Path, Path]:
+    """Write a model file, beside it what it was trained on and its card; return the file and ``NAME.card.json``."""
+    from zmumu_hybrid.training_events import events_path
+
     path = Path(path)
     beside = path.with_suffix(".card.json")
-    with atomic_path(beside) as temporary:
-        temporary.write_text(model.card.to_json() + "\n", encoding="utf-8")
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(model.data)
+    with staged(make_directory(path.parent), beside.name, [events_path(path).name]) as staging:
+        (staging / path.name).write_bytes(model.data)
+        if known is not None:
+            known.write(staging / path.name)
+        (staging / beside.name).write_text(model.card.to_json() + "\n", encoding="utf-8")
     return path, beside

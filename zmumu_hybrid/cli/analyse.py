@@ -154,8 +154,7 @@ def analyse(
         cache=cache,
     )
     inputs = {"signal": signal or [], "background": background or [], "data": data or []}
-    summary = analysis.analyse(inputs, output, named_paths(model or [], "--model"), options)
-    figures.save_all(summary, output)
+    summary = analysis.analyse(inputs, output, named_paths(model or [], "--model"), options, draw=figures.save_all)
     _show(summary)
     typer.echo(f"{summary.output}: {summary.seconds:.1f} s")
 

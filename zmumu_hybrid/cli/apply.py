@@ -27,8 +27,10 @@ def export(
 ) -> None:
     """Export a trained ensemble to ONNX, checked against torch, with its model card."""
     from zmumu_hybrid.apply import export as export_model
+    from zmumu_hybrid.outputs import output_file
 
-    model, card = export_model(run, output, data, scalars=scalars or ())
+    with output_file(output, "export", [data], [output.with_suffix(".card.json")]) as place:
+        model, card = export_model(run, place, data, scalars=scalars or ())
     typer.echo(f"{model}, {card}")
 
 
@@ -92,6 +94,7 @@ def apply(
 ) -> None:
     """Score the muon pairs of event files: a ROOT file with a row per pair."""
     from zmumu_hybrid import apply as applying
+    from zmumu_hybrid.outputs import output_file
 
     options = applying.ApplyOptions(
         executor=executor,
@@ -110,7 +113,8 @@ def apply(
         tree=tree,
         muons=muons,
     )
-    summary = applying.apply(model, input_, output, options)
+    with output_file(output, "apply", [*input_, model, branches, jobqueue]):
+        summary = applying.apply(model, input_, output, options)
     for warning in summary.warnings:
         typer.echo(f"zmumu: warning: {warning}", err=True)
     typer.echo(f"{summary.output}: {summary.pairs:,} pairs of {summary.events:,} events, {summary.seconds:.1f} s")

@@ -1,4 +1,4 @@
-"""`zmumu convert`: Les Houches Event files to ROOT."""
+"""`zmumu convert`: Les Houches Event files to ROOT or Parquet."""
 
 from __future__ import annotations
 
@@ -14,20 +14,16 @@ def convert(
     inputs: Annotated[
         list[str], typer.Argument(metavar="IN...", help="LHE files, plain or gz; also addresses, pipes and -.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The ROOT file to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write: .root or .parquet.")],
 ) -> None:
-    """Convert Les Houches Event files to one ROOT file with columns named as in NanoAOD.
+    """Convert Les Houches Event files to one ROOT or Parquet file with columns named as in NanoAOD.
 
     Its SHA-256 is written beside it, to OUTPUT.sha256; `zmumu process` compares the two.
     """
     from zmumu_hybrid import convert as conversion
-    from zmumu_hybrid import files
 
-    note = files.checksum_note(output)
-    note.unlink(missing_ok=True)
-    summary = conversion.convert(inputs, output, show_progress=True)
-    files.write_checksum(output)
+    summary = conversion.convert(inputs, output, note=True, show_progress=True)
     typer.echo(
-        f"{summary.output}: {summary.events:,} events with {summary.muons:,} muons from {summary.files} "
+        f"{output}: {summary.events:,} events with {summary.muons:,} muons from {summary.files} "
         f"file{'s' if summary.files > 1 else ''}; {summary.seconds:.1f} s, {summary.events_per_second:,.0f} events/s"
     )

@@ -19,10 +19,12 @@ def evaluate(
 ) -> None:
     """Measure an ensemble, on events that it was not trained on: of its own sample those held out."""
     from zmumu_hybrid.files import write_json
+    from zmumu_hybrid.outputs import output_file
     from zmumu_hybrid.training.evaluation import evaluate as evaluate_ensemble
 
-    found = evaluate_ensemble(run, data)
-    write_json(output, found)
+    with output_file(output, "evaluate", [data]):
+        found = evaluate_ensemble(run, data)
+        write_json(output, found)
     _show(found, output)
 
 

@@ -27,9 +27,11 @@ def limit(
     """Compute the best possible AUC, and the best with Lorentz invariants alone."""
     from zmumu_hybrid.files import write_json
     from zmumu_hybrid.optimal import limit as compute
+    from zmumu_hybrid.outputs import output_file
 
-    found = compute(data, truth=truth, rows=rows, show_progress=True)
-    write_json(output, found)
+    with output_file(output, "limit", [data, truth]):
+        found = compute(data, truth=truth, rows=rows, show_progress=True)
+        write_json(output, found)
     _show(found)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import signal
 import sys
@@ -25,10 +27,15 @@ from zmumu_hybrid.cli import (
     train,
 )
 from zmumu_hybrid.cli.options import ManyValues
-from zmumu_hybrid.errors import ZmumuError
+from zmumu_hybrid.errors import OutputError, ZmumuError
 from zmumu_hybrid.extras import explained
 
 __all__ = ["app", "main"]
+
+
+_RESUMABLE = ("train", "scan", "reproduce")
+
+_ASCII = {"±": "+-", "–": "-", "−": "-", "…": "...", "×": "x", "→": "->"}
 
 
 class Terminated(KeyboardInterrupt):
@@ -46,7 +53,9 @@ class Commands(TyperGroup):
             raise explained(error) from None
         except KeyboardInterrupt as stopped:
             how, number = ("terminated", 143) if isinstance(stopped, Terminated) else ("interrupted", 130)
-            typer.echo(f"zmumu: {how}; what was finished is kept, run the same command to go on", err=True)
+            resumed = "what was finished is kept, run the same command to go on"
+            said = resumed if ctx.invoked_subcommand in _RESUMABLE else "no file is half-written"
+            typer.echo(f"zmumu: {how}; {said}", err=True)
             raise typer.Exit(number) from None
 
 
@@ -104,9 +113,40 @@ def heed_termination() -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
+class Printer(io.FileIO):
+    """Where standard output goes: that it is full is an error of the package."""
+
+    def write(self, data: Any) -> int | None:
+        """Write bytes."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())  # so that what is left ends there
+            raise OutputError(f"standard output: cannot be written to: {error.strerror}") from error
+
+
+def _guarded(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    """Return a text stream to the same place, where signs that it does not know are printed as others."""
+    codecs.register_error("zmumu", _instead)
+    binary = io.BufferedWriter(Printer(stream.fileno(), "wb", closefd=False))
+    return io.TextIOWrapper(binary, stream.encoding, "zmumu", line_buffering=stream.line_buffering)
+
+
+def _instead(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_ASCII.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
 def main() -> None:
     """Run the command line; a `ZmumuError` ends it with one line on standard error and exit status 1."""
     heed_termination()
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper) and stream is getattr(sys, f"__{name}__"):
+            setattr(sys, name, _guarded(stream))
     try:
         app()
     except ZmumuError as error:

@@ -27,13 +27,15 @@ def plot(
 
     Spectra and masses from `zmumu process`; learning curve, architecture and symmetry factor from `zmumu train`.
     """
+    from zmumu_hybrid.outputs import output_folder
     from zmumu_hybrid.plots.folders import draw_folder, draw_runs
 
     folders = named_paths(directories, "run")
-    if len(folders) == 1:
-        (folder,) = folders.values()
-        drawn = draw_folder(folder, output, note=note)
-    else:
-        drawn = draw_runs(folders, output, note=note)
+    with output_folder(output, "plot"):
+        if len(folders) == 1:
+            (folder,) = folders.values()
+            drawn = draw_folder(folder, output, note=note)
+        else:
+            drawn = draw_runs(folders, output, note=note)
     for path in drawn:
         typer.echo(path)

@@ -34,6 +34,7 @@ def reproduce(
     """Run the whole study: events, networks, figures, report. What is done already is skipped."""
     from rich.console import Console
 
+    from zmumu_hybrid.outputs import output_folder
     from zmumu_hybrid.study.pipeline import Study, reproduce
     from zmumu_hybrid.study.scales import SCALES
 
@@ -51,5 +52,6 @@ def reproduce(
     # Many workers elsewhere are no reason for many processes here.
     generators = trainers.workers if trainers.executor == "iterative" else min(trainers.workers, cores)
     study = Study(SCALES[scale], output, seed, generators, show_progress=True)
-    report = reproduce(study, announce, trainers, rivals=rivals)
+    with output_folder(output, "reproduce"):
+        report = reproduce(study, announce, trainers, rivals=rivals)
     typer.echo(f"{report}: the report; the numbers are in {report.with_name('summary.json')}")

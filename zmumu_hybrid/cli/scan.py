@@ -64,6 +64,7 @@ def scan(
     from zmumu_hybrid.training.settings import configure
 
     require("torch", "safetensors", "optuna")
+    from zmumu_hybrid.outputs import output_folder
     from zmumu_hybrid.plots.hyperparameters import draw
     from zmumu_hybrid.training.scan.scan import ScanConfig
     from zmumu_hybrid.training.scan.scan import scan as run_scan
@@ -80,10 +81,11 @@ def scan(
         )
 
     there = choose_workers(executor, workers, scheduler, jobqueue, otherwise="futures")
-    found = run_scan(
-        config, data, output, trials, storage=storage, workers=there, announce=announce, show_progress=True
-    )
-    drawn = draw(found["storage"]["url"], found["storage"]["study"], output)
+    with output_folder(output, "scan", [data]):
+        found = run_scan(
+            config, data, output, trials, storage=storage, workers=there, announce=announce, show_progress=True
+        )
+        drawn = draw(found["storage"]["url"], found["storage"]["study"], output)
     _show(found, output, drawn)
 
 

@@ -23,6 +23,7 @@ def smearing(
 ) -> None:
     """Write the smearing as a correctionlib payload: the same draws in every framework."""
     from zmumu_hybrid.analysis.systematics import Systematics
+    from zmumu_hybrid.outputs import output_file
     from zmumu_hybrid.payload import write_payload
     from zmumu_hybrid.smearing import SmearingConfig
 
@@ -30,5 +31,6 @@ def smearing(
     datasets = dataset or ["signal", "background"]
     varied = Systematics(width_uncertainty=width_uncertainty).smearings(config)
     widths = {name: 0.0 if each.mode == "none" else each.width for name, each in varied.items()}
-    path = write_payload(output, config, datasets, widths)
+    with output_file(output, "smearing"):
+        path = write_payload(output, config, datasets, widths)
     typer.echo(f"{path}: draw, scale and smeared_pt of {', '.join(datasets)}; systematics {', '.join(widths)}")

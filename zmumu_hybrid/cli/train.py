@@ -47,6 +47,7 @@ def train(
     ] = False,
 ) -> None:
     """Train an ensemble; the same command goes on where it was interrupted."""
+    from zmumu_hybrid.outputs import output_folder
     from zmumu_hybrid.training.run import train as train_ensemble
     from zmumu_hybrid.training.settings import configure
 
@@ -64,9 +65,10 @@ def train(
         "seed": seed,
     }
     described, training = configure(model, preset, given, pooling=pooling, latent=latent, file=config)
-    summary = train_ensemble(
-        described, data, output, training, threads=threads, tensorboard=tensorboard, show_progress=True
-    )
+    with output_folder(output, "train", [data, config]):
+        summary = train_ensemble(
+            described, data, output, training, threads=threads, tensorboard=tensorboard, show_progress=True
+        )
     _show(model, summary)
 
 

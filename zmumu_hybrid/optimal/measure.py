@@ -25,6 +25,7 @@ from zmumu_hybrid.optimal.classifier import learn_classifier, log_ratios
 from zmumu_hybrid.optimal.density import LEAST_EVENTS
 from zmumu_hybrid.optimal.likelihood import quadrature_nodes
 from zmumu_hybrid.optimal.sample import Sample, read_sample, read_settings, resmear
+from zmumu_hybrid.outputs import reading
 from zmumu_hybrid.progress import progress
 from zmumu_hybrid.reweighting import Reweighting
 from zmumu_hybrid.smearing import SmearingConfig
@@ -100,12 +101,17 @@ def limit(
     """
     if rows not in (*get_args(Rows), None):
         raise ConfigurationError(f"rows {rows!r}: use {' or '.join(get_args(Rows))}")
-    sample = read_sample(data)
-    smearing, reweighting = read_settings(data, sample)
+    with reading(data):
+        sample = read_sample(data)
+        smearing, reweighting = read_settings(data, sample)
     rows = rows or ("test" if truth is None else "all")
     tried = sample.where(sample.columns["is_test"]) if rows == "test" else sample
     _require_events(tried, LEAST_EVENTS, f"{data}: of the events to classify ({rows})", "make or hold out more")
-    source = sample if truth is None else read_sample(truth)
+    if truth is None:
+        source = sample
+    else:
+        with reading(truth):
+            source = read_sample(truth)
     learned = source.where(~TrainingEvents.made_of(tried.identity).include(source.identity))
     _require_events(
         learned, 3 * LEAST_EVENTS, f"{truth or data}: of the events left to learn from", "give others as truth"

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zmumu_hybrid import candidates
 from zmumu_hybrid.errors import InputError
+from zmumu_hybrid.outputs import require_mark
 from zmumu_hybrid.splitting import subset
 from zmumu_hybrid.training_events import TrainingEvents
 from zmumu_hybrid.values import require_form
@@ -174,9 +175,15 @@ def require_arrays(arrays: Any, where: str) -> Arrays:
 
 
 def table_path(data: str | os.PathLike[str]) -> Path:
-    """Return the candidate table that `data` means: itself, or the one in the directory of `zmumu process`."""
+    """Return the candidate table that `data` means: itself, or the one in the directory of `zmumu process`.
+
+    Raises
+    ------
+    MissingInputError
+        If the directory is not a complete output of `zmumu process`.
+    """
     path = Path(data)
-    return path / "candidates.parquet" if path.is_dir() else path
+    return require_mark(path).with_name("candidates.parquet") if path.is_dir() else path
 
 
 def load(

@@ -13,6 +13,7 @@ from torch import nn
 from zmumu_hybrid import candidates
 from zmumu_hybrid.files import sha256
 from zmumu_hybrid.metrics import auc_with_uncertainty
+from zmumu_hybrid.outputs import reading
 from zmumu_hybrid.pairs import IDENTITY
 from zmumu_hybrid.training.data import Split, load, table_path
 from zmumu_hybrid.training.ensemble import Ensemble, load_ensemble, sigmoid
@@ -54,16 +55,17 @@ def evaluate(
     """
     ensemble = load_ensemble(run, network)
     path = table_path(data)
-    checksum = sha256(path)
-    known = TrainingEvents.of_model(run)
-    if known is None and checksum == ensemble.data.get("sha256"):  # a run of before they were kept
-        known = TrainingEvents.of_sample(path)
-    table = load(path, split="all", without=known)
-    logits = ensemble.logits(**table.inputs)
-    measured = [measure(each, table) for each in logits]
-    mean_score = auc_with_uncertainty(sigmoid(logits).mean(0, dtype=np.float64), table.label, table.weight)
-    identity = candidates.read(path, IDENTITY)
-    left_out = None if known is None else int(np.count_nonzero(known.include(identity)))
+    with reading(data):
+        checksum = sha256(path)
+        known = TrainingEvents.of_model(run)
+        if known is None and checksum == ensemble.data.get("sha256"):  # a run of before they were kept
+            known = TrainingEvents.of_sample(path)
+        table = load(path, split="all", without=known)
+        logits = ensemble.logits(**table.inputs)
+        measured = [measure(each, table) for each in logits]
+        mean_score = auc_with_uncertainty(sigmoid(logits).mean(0, dtype=np.float64), table.label, table.weight)
+        identity = candidates.read(path, IDENTITY)
+        left_out = None if known is None else int(np.count_nonzero(known.include(identity)))
     metrics = {name: _summary([float(row[name]) for row in measured]) for name in METRICS}
     return {
         "run": str(Path(run)),

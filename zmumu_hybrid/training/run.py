@@ -26,6 +26,7 @@ from zmumu_hybrid.handles import create_parquet
 from zmumu_hybrid.nets.config import NetworkConfig, parameters_of
 from zmumu_hybrid.nets.dimuon import build
 from zmumu_hybrid.nets.presets import TRAININGS, preset
+from zmumu_hybrid.outputs import reading
 from zmumu_hybrid.training import ranges
 from zmumu_hybrid.training.augmentation import BoostedCopies
 from zmumu_hybrid.training.checkpoints import fingerprint, load_tensors, plain, read_config, save_tensors, write_config
@@ -164,23 +165,27 @@ def train(
     run = Path(output)
     first = make_member(make, training.seed, 0)
     require_resources(sum(values.numel() for values in first.parameters()), training)
-    config = _describe(run, first, training, data)
-    key = fingerprint(config)
-    if (run / "members.safetensors").exists():
-        _, known = load_tensors(run / "members.safetensors", key, {"final": [FINAL], "stopped": [int]})
-        if tensorboard:
-            write_events(run / EVENTS, read_rows(run))
-        ensemble = load_ensemble(run, make)
-        return RunSummary(run, ensemble, known["final"], known["stopped"], time.perf_counter() - started, repeated=True)
-    table, held_out, fresh = _events(data, held_out, training)
+    with reading(data):
+        config = _describe(run, first, training, data)
+        key = fingerprint(config)
+        if (run / "members.safetensors").exists():
+            _, known = load_tensors(run / "members.safetensors", key, {"final": [FINAL], "stopped": [int]})
+            if tensorboard:
+                write_events(run / EVENTS, read_rows(run))
+            ensemble = load_ensemble(run, make)
+            return RunSummary(
+                run, ensemble, known["final"], known["stopped"], time.perf_counter() - started, repeated=True
+            )
+        table, held_out, fresh = _events(data, held_out, training)
+        used = None if isinstance(data, TrainingTable) else TrainingEvents.of_sample(data)
     inputs, ready = _prepared(first, table), None if held_out is None else (_prepared(first, held_out), held_out)
     modules = _standardised(make, training, inputs)
     random = check_module(modules[0], inputs, table, training.batch_size)
     make_directory(run)
     write_config(run, {**config, "inputs": describe_inputs(named_inputs(first, table.inputs))})
     write_json(run / "ranges.json", ranges.describe(observe(first, table.inputs)))
-    if not isinstance(data, TrainingTable):
-        TrainingEvents.of_sample(data).write(run)
+    if used is not None:
+        used.write(run)
     members = [
         Member(module, number, training, run / "checkpoints" / f"member-{number}.safetensors", key, random=random)
         for number, module in enumerate(modules)
@@ -333,6 +338,4 @@ def _finish(
     weights = stack_states([member.module.cpu() for member in members])
     save_tensors(run / "members.safetensors", weights, {"fingerprint": key, "final": final, "stopped": stopped})
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
-    for left in run.glob(".partial-*"):  # by a kill in the middle of a file
-        left.unlink(missing_ok=True)
     return RunSummary(run, load_ensemble(run, make), final, stopped, time.perf_counter() - started)

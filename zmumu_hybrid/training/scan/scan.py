@@ -18,10 +18,11 @@ from typing import Any
 
 from zmumu_hybrid import candidates, keys
 from zmumu_hybrid.clusters import Workers
-from zmumu_hybrid.errors import ConfigurationError, ModelError
+from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
 from zmumu_hybrid.files import atomic_path, make_directory, read_json, sha256, write_json
 from zmumu_hybrid.handles import create_parquet
 from zmumu_hybrid.nets.config import NetworkConfig, parameters_of
+from zmumu_hybrid.outputs import reading
 from zmumu_hybrid.provenance import git_revision, versions
 from zmumu_hybrid.tasks import Crew, Task
 from zmumu_hybrid.training.config import TrainingConfig
@@ -129,14 +130,16 @@ def scan(
     source = table_path(data)
     axes = axes_of(config.model)
     largest = int(max(axes[0].values))
-    load(source, split="train", fraction=config.training.fraction, seed=config.training.seed, batch_size=largest)
-    held_out = len(load(source, split="test"))
+    with reading(data):
+        load(source, split="train", fraction=config.training.fraction, seed=config.training.seed, batch_size=largest)
+        held_out = len(load(source, split="test"))
+        checksum = sha256(source)
     folder = Path(output).resolve()
     network = {"network": config.model.model, **asdict(config.model)}
     settings = {
         **asdict(config),
         "model": network,
-        "data": {"sha256": sha256(source)},
+        "data": {"sha256": checksum},
         "axes": {axis.name: axis.values for axis in axes},
     }
     with Ledger.open(storage, folder, settings) as ledger, Crew(workers, folder) as crew:
@@ -154,6 +157,8 @@ def scan(
         best = max(complete, key=lambda number: (done[number].value, -number))
         sides = {"preset": setting_of(config.model, config.training), "best": done[best].setting}
         comparison = compare(sides, config.model, config.training, source, crew, show_progress=show_progress)
+    if sha256(source) != checksum:
+        raise InputError(f"{source}: was replaced while it was scanned: scan the new one into another folder")
     found = {
         "format": FORMAT,
         "version": VERSION,
