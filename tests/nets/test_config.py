@@ -64,7 +64,7 @@ TRIPLE = EventShape(3)
         ({"particle_features": ["log_pt"], "events": {"masked": True}}, "is for muon pairs without a mask"),
         ({"standardised": 1}, "standardised must be true or false, not 1"),
         ({"standardised": True, "events": {"masked": True}}, "standardised is for events without mask"),
-        ({"activation": "silu"}, "unknown key 'activation'; there are classes"),
+        ({"activation": "silu"}, "unknown key 'activation'; there are particle_map"),
     ],
 )
 def test_what_makes_no_network_is_refused(described: dict[str, Any], message: str) -> None:

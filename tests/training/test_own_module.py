@@ -65,7 +65,7 @@ def test_it_is_trained_reproducibly_and_comes_back_from_disk(data: Path, tmp_pat
     alone = train(OwnHybrid, data, tmp_path / "c", replace(settings, members=1)).ensemble[0]
     assert all(torch.equal(value, alone.state_dict()[name]) for name, value in first.ensemble[0].state_dict().items())
     assert all(row["auc"] > 0.6 for row in first.final)
-    with pytest.raises(ModelError, match=r"holds networks of the class .*OwnHybrid: give load_ensemble the function"):
+    with pytest.raises(ModelError, match=r"holds networks of the class .*OwnHybrid: give the function that makes one"):
         load_ensemble(tmp_path / "a")
     with pytest.raises(ModelError, match=r"is of another network: .*joined"):
         load_ensemble(tmp_path / "a", make_plain)
