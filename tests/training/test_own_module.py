@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -86,17 +85,10 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_weights(data: Path, tmp_pat
         "from test_own_module import OwnHybrid; from zmumu_hybrid.training import train, TrainingConfig"
     )
     code = f"train(OwnHybrid, {str(data)!r}, output, {settings!r})"
-    (cut, first), (_, last) = stopped(preamble, code, tmp_path / "cut", first=20, every=9999).items()
+    (cut, first), (_, last) = stopped(preamble, code, tmp_path / "cut", first=40, every=9999).items()
     assert (first.status, last.status) == (-signal.SIGKILL, 0), last.err
-    assert list(cut.glob("checkpoints/*"))
+    assert list(cut.glob("checkpoints/member-*.safetensors"))
     assert not (cut / "members.safetensors").exists()
-    config = cut / "config.json"
-    config.write_text(config.read_text().replace("test_own_module.", f"{OwnHybrid.__module__}."))
-    for checkpoint in cut.glob("checkpoints/*"):  # they know the training by its description, which names the class
-        os.utime(checkpoint)
-    with pytest.raises(ModelError, match="belongs to another training"):
-        train(OwnHybrid, data, cut, settings)
-    config.write_text(config.read_text().replace(f"{OwnHybrid.__module__}.", "test_own_module."))
     OwnHybrid.__module__, before = "test_own_module", OwnHybrid.__module__
     try:
         train(OwnHybrid, data, cut, settings)
