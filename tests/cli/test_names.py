@@ -61,7 +61,7 @@ def test_every_command_takes_any_name(zmumu, tmp_path: Path, monkeypatch: pytest
     known = ("--trained-on", done, "--rows", "test", "--model", f"net={model}", "--bins", 2, "--systematic", "width")
     zmumu("analyse", "--signal", signal, "--background", background, *known, "-o", folder / "analysis")
     zmumu("smearing", "-o", folder / "smearing.json.gz")
-    short = ("--trials", 2, "--trial-epochs", 2, "--members", 1, "--epochs", 1, "--executor", "iterative")
+    short = ("--trials", 1, "--trial-epochs", 1, "--members", 1, "--epochs", 1, "--executor", "iterative")
     zmumu("scan", "pfn", "--data", done, *short, "-o", folder / "scan")
     assert (folder / "scan" / "scan.db").is_file()
     assert [path.name for path in tmp_path.iterdir()] == [ODD]
