@@ -67,6 +67,14 @@ def test_every_command_takes_any_name(zmumu, tmp_path: Path, monkeypatch: pytest
     assert [path.name for path in tmp_path.iterdir()] == [ODD]
 
 
+def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
+    output = tmp_path / f"{ODD}.json"
+    command = [sys.executable, "-c", "from zmumu_hybrid.cli.main import main; main()", "smearing", "-o", output]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    said = subprocess.run(command, env=environment, check=True, capture_output=True).stdout
+    assert said.startswith(os.fsencode(output) + b": draw")
+
+
 def test_values_that_begin_with_a_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("-b.root").touch()
