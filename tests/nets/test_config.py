@@ -32,7 +32,7 @@ TRIPLE = EventShape(3)
         ({"events": {"particles": 0}}, "events.particles must be an integer of at least 1, not 0"),
         ({"events": {"scalars": -1}}, "events.scalars must be an integer of at least 0, not -1"),
         ({"events": {"masked": 1}}, "events.masked must be true or false, not 1"),
-        ({"events": {"muons": 2}}, "events: unknown key 'muons'; there are masked, particles, scalars"),
+        ({"events": {"muons": 2}}, "events: unknown key 'muons'; there are particles, scalars, masked"),
         ({"events": 3}, "events: must be a table of settings, not 3"),
         ({"invariants": "m2(all)"}, "invariants: must be a table of settings, not 'm2"),
         ({"invariants": {"names": "m2(all)"}}, "invariants.names must be a list of names"),
@@ -64,7 +64,7 @@ TRIPLE = EventShape(3)
         ({"particle_features": ["log_pt"], "events": {"masked": True}}, "is for muon pairs without a mask"),
         ({"standardised": 1}, "standardised must be true or false, not 1"),
         ({"standardised": True, "events": {"masked": True}}, "standardised is for events without mask"),
-        ({"activation": "silu"}, "unknown key 'activation'; there are classes"),
+        ({"activation": "silu"}, "unknown key 'activation'; there are particle_map"),
     ],
 )
 def test_what_makes_no_network_is_refused(described: dict[str, Any], message: str) -> None:
