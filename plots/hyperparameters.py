@@ -71,6 +71,7 @@ def _draw(plot: Callable[[Any], Any], study: Any, path: Path) -> Path:
 
     with warnings.catch_warnings(), plt.rc_context():
         warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.filterwarnings("ignore", "Attempting to set identical")  # an axis of one value
         figure = np.ravel(np.asarray(plot(study), dtype=object))[0].figure
         try:
             figure.set_size_inches(max(8.0, 3.2 * len(figure.axes)), 5.0)

@@ -32,7 +32,7 @@ TRIPLE = EventShape(3)
         ({"events": {"particles": 0}}, "events.particles must be an integer of at least 1, not 0"),
         ({"events": {"scalars": -1}}, "events.scalars must be an integer of at least 0, not -1"),
         ({"events": {"masked": 1}}, "events.masked must be true or false, not 1"),
-        ({"events": {"muons": 2}}, "events: unknown key 'muons'; there are masked, particles, scalars"),
+        ({"events": {"muons": 2}}, "events: unknown key 'muons'; there are particles, scalars, masked"),
         ({"events": 3}, "events: must be a table of settings, not 3"),
         ({"invariants": "m2(all)"}, "invariants: must be a table of settings, not 'm2"),
         ({"invariants": {"names": "m2(all)"}}, "invariants.names must be a list of names"),

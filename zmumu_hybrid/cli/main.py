@@ -134,10 +134,13 @@ def _guarded(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     return io.TextIOWrapper(binary, stream.encoding, "zmumu", line_buffering=stream.line_buffering)
 
 
-def _instead(error: UnicodeError) -> tuple[str, int]:
+def _instead(error: UnicodeError) -> tuple[bytes, int]:
+    """Return what is printed for signs that the stream does not know; bytes of names that are not UTF-8 as they are."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(_ASCII.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+    signs = error.object[error.start : error.end]
+    known = (_ASCII.get(sign, sign if "\udc80" <= sign <= "\udcff" else "?") for sign in signs)
+    return "".join(known).encode("ascii", "surrogateescape"), error.end
 
 
 def main() -> None:
