@@ -199,7 +199,7 @@ def require_counter(
     raise (place or Place()).error(
         bad,
         f"{counter_name} is {counter[bad]}, but the list of {name} has length {counts[bad]}: "
-        "they do not count the same muons; make the file again, with its lists and counters together",
+        f"they are not of the same muons; make the file again, without {counter_name} if it counts something else",
     )
 
 

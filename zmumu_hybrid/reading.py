@@ -38,7 +38,9 @@ Format = Literal["root", "parquet"]
 Arrays = dict[str, ak.Array]
 
 _AHEAD = 50_000
-"""Entries that are read at once, where chunks are much smaller."""
+"""Entries that are read at once, where chunks are much smaller;"""
+_PIECE = 500_000
+"""and those that are decompressed together, if they are no more."""
 
 
 class EventFile(Protocol):
@@ -236,6 +238,8 @@ def read_chunk(path: Path, format_: Format, tree: str, columns: Sequence[str], s
     if not (_LAST.start <= start and stop <= _LAST.stop and set(columns) <= set(_LAST.columns)):
         ahead = _AHEAD if 8 * (stop - start) < _AHEAD else 0
         end = max(stop, min(start + ahead, file.entries))
+        edge = next(edge for edge in file.edges(columns) if edge >= end)
+        end = edge if edge - start <= _PIECE else end
         _LAST.columns, _LAST.stop = {}, 0
         _LAST.columns, _LAST.start, _LAST.stop = file.read(columns, start, end), start, end
     rows = slice(start - _LAST.start, stop - _LAST.start)
