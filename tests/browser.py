@@ -80,7 +80,9 @@ def main(paths: list[str]) -> int:
     browser = next(filter(None, map(shutil.which, CHROMIUM)), None)
     driver = shutil.which("chromedriver")
     if browser is None or driver is None:
-        sys.stdout.write("pages not opened: there is no Chromium with chromedriver on this machine\n")
+        sys.stdout.write(
+            "pages not opened: no Chromium with its driver here (Debian: apt-get install chromium-driver)\n"
+        )
         return 0
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
