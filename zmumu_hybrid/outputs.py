@@ -273,23 +273,33 @@ def reading(data: Any) -> Iterator[None]:
         yield
         return
     path = Path(data)
-    if path.is_dir():
+    folder = path.is_dir()
+    if folder:
         path = require_mark(path)
-        before = path.stat()
-        record = read_json(path)
-        listed = record.get("outputs", {}) if isinstance(record, dict) else {}
-        for name, checksum in listed.items() if isinstance(listed, dict) else ():
-            if sha256(path.with_name(name)) != checksum:
-                raise InputError(
-                    f"{path.with_name(name)}: is not the file that {path} describes: run `zmumu process` again, "
-                    "or name the table alone to use it as it is"
-                )
-    else:
-        before = path.stat() if path.exists() else None
+    before = _stamp(path)
+    if folder:
+        _compare(path)
     yield
-    if before is not None and not (path.exists() and _same(before, path.stat())):
+    if _stamp(path) != before:
         raise InputError(f"{path}: was replaced while it was read: run the same command again")
 
 
-def _same(one: os.stat_result, other: os.stat_result) -> bool:
-    return os.path.samestat(one, other) and one.st_mtime_ns == other.st_mtime_ns
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is replaced; nothing if it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _compare(mark: Path) -> None:
+    """Compare files with the checksums that the mark beside them lists."""
+    record = read_json(mark)
+    listed = record.get("outputs") if isinstance(record, dict) else None
+    for name, checksum in listed.items() if isinstance(listed, dict) else ():
+        if sha256(mark.with_name(name)) != checksum:
+            raise InputError(
+                f"{mark.with_name(name)}: is not the file that {mark} describes: run `zmumu process` again, "
+                "or name the table alone to use it as it is"
+            )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -390,3 +392,34 @@ def test_a_lock_is_free_when_it_is_closed(tmp_path: Path) -> None:
     second = hold(tmp_path / "lock")
     assert second is not None
     os.close(second)
+
+
+def run_printing_to(place: str, folder: Path, encoding: str, *arguments: str) -> tuple[int, str]:
+    """Run a command in a process of its own whose standard output goes to a file; return status and errors."""
+    code = "from zmumu_hybrid.cli.main import main; main()"
+    with open(place, "wb") as stream:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "60"},
+            stdout=stream,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    return done.returncode, done.stderr.decode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_standard_output_that_is_full_is_one_line(tmp_path: Path, encoding: str) -> None:
+    said = run_printing_to("/dev/full", tmp_path, encoding, "smearing", "--output", "x.json")
+    assert said == (1, "zmumu: error: standard output: cannot be written to: No space left on device\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_signs_that_standard_output_has_not_are_no_error(world: Path, tmp_path: Path) -> None:
+    """A table with other signs: of `evaluate`, which prints a dash where there is no spread."""
+    given = ("evaluate", str(world / "run"), "--data", str(world / "table"), "--output", "µ.json")
+    assert run_printing_to(str(tmp_path / "said"), tmp_path, "ascii", *given) == (0, "")
+    said = (tmp_path / "said").read_text("ascii")
+    assert "?.json" in said
+    assert " - " in said

@@ -116,7 +116,7 @@ def heed_termination() -> None:
 class Printer(io.FileIO):
     """Where standard output goes: that it is full is an error of the package."""
 
-    def write(self, data: Any) -> int | None:
+    def write(self, data: Any, /) -> int:
         """Write bytes."""
         try:
             return super().write(data)
