@@ -34,17 +34,11 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[Pat
 def model(sample: tuple[dict[str, list[Path]], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch")
     pytest.importorskip("onnxruntime")
+    from apply.models import HYBRID, ensemble_of
     from zmumu_hybrid.apply.exporting import to_model
     from zmumu_hybrid.apply.modelfile import write_model
-    from zmumu_hybrid.learn.configuration import ModelConfig, TrainingConfig
-    from zmumu_hybrid.learn.ensemble import Ensemble
-    from zmumu_hybrid.learn.networks import build
 
-    config = ModelConfig("hybrid", (8,), (8,), (6,), (12, 6), latent=4)
-    network = build(config, 2)
-    network.initialise(5)
-    data = {"sha256": sha256(sample[1] / "candidates.parquet")}
-    ensemble = Ensemble(network, config, TrainingConfig(members=2), data)
+    ensemble = ensemble_of(HYBRID, data={"sha256": sha256(sample[1] / "candidates.parquet")})
     return write_model(to_model(ensemble), tmp_path_factory.mktemp("model") / "hybrid.onnx")[0]
 
 

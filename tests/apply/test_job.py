@@ -174,7 +174,7 @@ def test_bad_input_leaves_nothing(model: Path, tmp_path: Path) -> None:
         with pytest.raises(kind, match=message):
             quietly(*arguments)
     assert sorted(tmp_path.iterdir()) == before
-    with pytest.raises(ConfigurationError, match="chunk size"):
+    with pytest.raises(ConfigurationError, match="chunksize must be an integer"):
         ApplyOptions(chunksize=0)
     with pytest.raises(ConfigurationError, match="give either --branches or --muons GenPart"):
         ApplyOptions(muons="GenPart", branches=tmp_path)

@@ -143,7 +143,7 @@ class ModelCard:
         """Raise `InputError` if the parts do not belong together."""
         if self.task not in get_args(Task):
             raise InputError(f"the task {self.task!r:.80} is not one of {', '.join(get_args(Task))}")
-        if self.task not in {task_of(self.inputs), task_of(self.inputs).replace("muon pair", "particles")}:
+        if self.task != task_of(self.inputs):
             raise InputError(f"the task {self.task!r} does not fit its inputs {self.inputs!r:.200}")
         lengths = {"logits": (1, 2), "scores": (1, 2), "symmetry_factor": (2,)}
         for name in SCORES[: 3 if "symmetry_factor" in self.outputs else 2]:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from zmumu_hybrid import provenance
-from zmumu_hybrid.apply.card import SCORES, ModelCard, Task, task_of
+from zmumu_hybrid.apply.card import SCORES, ModelCard, task_of
 from zmumu_hybrid.apply.modelfile import OPSET, ModelFile, check_graph, check_model, require_onnx, seal, write_model
 from zmumu_hybrid.apply.session import checked, run_session
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError, ZmumuError
@@ -33,6 +33,7 @@ from zmumu_hybrid.nets.presets import PRESETS
 from zmumu_hybrid.training import ranges
 from zmumu_hybrid.training.data import Arrays, TrainingTable, describe_inputs, load, table_path
 from zmumu_hybrid.training.ensemble import Ensemble, describe_network, load_ensemble
+from zmumu_hybrid.training.evaluation import summarise
 from zmumu_hybrid.training.inference import Inputs, forward, named_inputs, observables, observe, read
 from zmumu_hybrid.training.measures import read_metrics
 from zmumu_hybrid.training_events import TrainingEvents
@@ -66,8 +67,6 @@ def export(run: Run, output: str | os.PathLike[str], data: Data | None = None, *
         Some events as the networks take them, two or more, to check the model with; drawn ones by default.
     scalars : sequence of str, optional
         The fields of a collection that are the particle scalars, where the networks take some.
-    task : str, optional
-        What an event is, see `zmumu_hybrid.apply.card.ModelCard`; by default what the shapes of the inputs say.
 
     Returns
     -------
@@ -121,25 +120,13 @@ def _measure(ensemble: Ensemble, data: Data) -> dict[str, Any]:
 
 def _metrics(run: Path) -> dict[str, Any]:
     """Return the metrics of each member after its last epoch, summarised."""
-    path = run / "metrics.parquet"
-    if not path.exists():
+    if not (run / "metrics.parquet").exists():
         return {}
-    table = {name: values.tolist() for name, values in read_metrics(path).items()}
-    last: dict[int, int] = {}
-    for row, (member, epoch) in enumerate(zip(table["member"], table["epoch"], strict=True)):
-        if member not in last or epoch > table["epoch"][last[member]]:
-            last[member] = row
-    found: dict[str, Any] = {"epochs": max(table["epoch"])}
-    for name, column in table.items():
-        if name not in ("member", "epoch"):
-            values = np.array([column[row] for _, row in sorted(last.items())], np.float64)
-            finite = bool(np.isfinite(values).all())
-            found[name] = {
-                "mean": float(values.mean()) if finite else None,
-                "std": float(values.std(ddof=1)) if finite and len(values) > 1 else None,
-                "members": [float(value) if np.isfinite(value) else None for value in values],
-            }
-    return found
+    table = read_metrics(run / "metrics.parquet")
+    member, epoch = table.pop("member"), table.pop("epoch")
+    order = np.lexsort((epoch, member))
+    last = order[np.append(np.diff(member[order]) != 0, True)]
+    return {"epochs": int(epoch.max()), **{name: summarise(values[last].tolist()) for name, values in table.items()}}
 
 
 def to_model(
@@ -148,7 +135,6 @@ def to_model(
     *,
     example: ArrayLike | Mapping[str, ArrayLike] | None = None,
     scalars: Sequence[str] = (),
-    task: Task | None = None,
 ) -> ModelFile:
     """Return an ensemble as a model, after comparing it with torch.
 
@@ -157,21 +143,21 @@ def to_model(
     differs from that in double precision.
     """
     require("onnxruntime", "onnxscript")
-    onnx, name = require_onnx(), ensemble.name
+    onnx, name, modules = require_onnx(), ensemble.name, [copy.deepcopy(module).cpu() for module in ensemble]
     inputs, events = _example(ensemble, example)
     given = {key: torch.from_numpy(values) for key, values in events.items()}
     where = "drawn events: give some of yours as example=" if example is None else "the example"
-    expected = _expected(ensemble, given, where)
+    expected = _expected(name, modules, given, where)
     if not expected["logits"].isfinite().all():
         raise ModelError(f"{name} gives logits that are not finite for {where}")
-    model = _graph(name, _folded(ensemble, given, expected), given, list(expected))
+    model = _graph(name, _folded(modules, given, expected), given, list(expected))
     check_graph(onnx, model, f"{name} cannot be exported")
     described = describe_network(ensemble[0])
     known = (preset for preset, networks in PRESETS.items() if ensemble.config in networks.values())
     card = ModelCard(
         network=described,
         members=len(ensemble),
-        task=task or task_of(inputs),
+        task=task_of(inputs),
         inputs=inputs,
         outputs=describe_inputs({key: values.numpy() for key, values in expected.items()}),
         preset=next(known, None) if "network" in described else None,
@@ -180,7 +166,7 @@ def to_model(
         data=ensemble.data,
         metrics=metrics or {},
         limits=ensemble.ranges,
-        check=_check(ensemble, model.SerializeToString(), events, expected),
+        check=_check(name, modules, model.SerializeToString(), events, expected),
         versions=provenance.versions(("numpy", "onnx", "onnxruntime", "onnxscript", "torch")),
         git_revision=provenance.git_revision(),
     )
@@ -234,7 +220,7 @@ def _compute(modules: Sequence[nn.Module], inputs: Inputs) -> Inputs:
         logits.append(forward(module, first))
         if joined:
             hook.remove()
-            factors.append(torch.softmax(gated[0], -1))
+        factors += [torch.softmax(gated[0], -1)] if gated else []
     found = {"logits": torch.stack(logits, 1)}
     found["scores"] = torch.sigmoid(found["logits"]) if logits[0].ndim == 1 else torch.softmax(found["logits"], -1)
     if factors:
@@ -247,19 +233,20 @@ def _compute(modules: Sequence[nn.Module], inputs: Inputs) -> Inputs:
     return found | observed
 
 
-def _expected(ensemble: Ensemble, given: Inputs, where: str) -> Inputs:
+def _expected(name: str, modules: Sequence[nn.Module], given: Inputs, where: str) -> Inputs:
     """Return what the networks give, with torch; `ModelError` if they do not give logits."""
-    name, count = ensemble.name, len(next(iter(given.values())))
+    count = len(next(iter(given.values())))
     try:
         with _quiet(), torch.no_grad():
-            logits = forward(ensemble[0], read(ensemble[0], given))
+            logits = forward(modules[0], read(modules[0], given))
             shape = tuple(logits.shape)
             if logits.is_floating_point() and shape[:1] == (count,) and len(shape) <= 2 and 1 not in shape[1:]:
-                return _compute(ensemble.modules, given)
+                return _compute(modules, given)
     except ZmumuError:
         raise
     except Exception as error:  # of a network that is not ours
-        raise ModelError(f"{name} fails ({' '.join(str(error).split())[:300]}) for {where}") from error
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ModelError(f"{name} fails ({said[:300]}) for {where}") from error
     raise ModelError(
         f"{name}: its output for {count} events has the shape {shape} of {logits.dtype}: a real logit of each event is "
         f"needed, ({count},), or one of each of several classes, ({count}, K)"
@@ -277,13 +264,13 @@ class _SideBySide(nn.Module):
         return tuple(_compute(list(self.members), inputs).values())
 
 
-def _folded(ensemble: Ensemble, given: Inputs, expected: Inputs) -> list[nn.Module]:
+def _folded(modules: Sequence[nn.Module], given: Inputs, expected: Inputs) -> Sequence[nn.Module]:
     """Return the networks without batch normalisation where that is possible, the same functions of the events."""
-    folded = [fold_batch_norm(module) for module in ensemble]
+    folded = [fold_batch_norm(module) for module in modules]
     with torch.no_grad():
         found = _compute(folded, given)["logits"]
     same = _deviation(found.numpy(), expected["logits"].numpy()) < 1e-3
-    return folded if same else [copy.deepcopy(module) for module in ensemble]
+    return folded if same else modules
 
 
 def _graph(name: str, modules: Sequence[nn.Module], inputs: Inputs, outputs: Sequence[str]) -> Any:
@@ -337,29 +324,29 @@ def _explained(error: BaseException) -> str:
     )
     return (
         f"{said[:300]}{place}. Its forward must be made of operations of torch that ONNX has, for any number of "
-        "events, without `if`, loops and numbers (.item(), .numpy()) that depend on values: use torch.where instead"
+        "events (x.shape[0], not len(x)), without `if`, loops and numbers (.item(), .numpy()) that depend on values"
     )
 
 
-def _check(ensemble: Ensemble, data: bytes, events: Events, expected: Inputs) -> dict[str, Any]:
+def _check(name: str, modules: Sequence[nn.Module], data: bytes, events: Events, expected: Inputs) -> dict[str, Any]:
     """Compare the model with torch, and an event alone with the same among others; `ModelError` if they differ."""
     found = run_session(data, events, list(expected))
     alone = run_session(data, {name: values[:1] for name, values in events.items()}, ["logits"])["logits"]
     if not _deviation(alone, found["logits"][:1]) <= TOLERANCE:
         raise ModelError(
-            f"{ensemble.name} cannot be exported: the score of an event depends on the others of its batch: a network "
+            f"{name} cannot be exported: the score of an event depends on the others of its batch: a network "
             "must treat each by itself"
         )
-    deviations = {name: _deviation(found[name], values.numpy()) for name, values in expected.items()}
+    deviations = {output: _deviation(found[output], values.numpy()) for output, values in expected.items()}
     if not max(deviations.values()) <= TOLERANCE:
-        exact = [copy.deepcopy(module).double() for module in ensemble]
+        exact = [copy.deepcopy(module).double() for module in modules]
         with torch.no_grad():
-            exactly = _compute(exact, {name: torch.from_numpy(values) for name, values in events.items()})
-        for name, deviation in deviations.items():
-            rounding = _deviation(expected[name].numpy(), exactly[name].numpy())
+            exactly = _compute(exact, {key: torch.from_numpy(values) for key, values in events.items()})
+        for output, deviation in deviations.items():
+            rounding = _deviation(expected[output].numpy(), exactly[output].numpy())
             if not deviation <= max(TOLERANCE, 5 * rounding):
                 raise ModelError(
-                    f"the exported model's {name} differ from those of torch by {deviation:.2g}: not written"
+                    f"the exported model's {output} differ from those of torch by {deviation:.2g}: not written"
                 )
     return {"events": len(next(iter(events.values()))), **deviations}
 

@@ -1,7 +1,7 @@
 """How much memory a graph asks for: from the shapes of all that it computes, before any of it is made.
 
-The shapes are inferred for given numbers of events. They are constants or the number of events, never computed from
-each other or from the events, so that what holds for these numbers holds between them.
+The shapes are inferred for given numbers of events. They are products of constants and the number of events, never
+computed from the events or in another way, so that what holds for these numbers holds between them.
 """
 
 from __future__ import annotations
@@ -30,8 +30,20 @@ _SHAPE_INPUTS = {"Reshape": 1, "Expand": 1, "Slice": 1, "Tile": 1, "Pad": 1, "Sp
 _SHAPE_INPUTS |= {"ConstantOfShape": 0, "Range": 0, "Resize": 1, "Unsqueeze": 1, "Squeeze": 1, "Trilu": 1, "DFT": 1}
 """The operators that make something of a size that they are given, and from which input on."""
 
-_MOVING = ("Cast", "Concat", "Constant", "Gather", "Identity", "Reshape", "Shape", "Slice", "Squeeze", "Unsqueeze")
-"""What may be done with sizes: nothing that calculates."""
+_MOVING = (
+    "Cast",
+    "Concat",
+    "Constant",
+    "Gather",
+    "Identity",
+    "Mul",
+    "Reshape",
+    "Shape",
+    "Slice",
+    "Squeeze",
+    "Unsqueeze",
+)
+"""What may be done with sizes: products, and nothing else that calculates."""
 
 
 def require_memory(onnx: Any, model: Any, inputs: Arrays, outputs: Arrays, where: str) -> None:

@@ -85,8 +85,8 @@ class Transformer(nn.Module):
 
         references, kinds = self.get_buffer("references"), self.get_buffer("kinds")
         muons = embed_vector(p4 / UNIT)
-        tokens = torch.cat([muons, references.to(p4.dtype).expand(len(p4), -1, -1)], 1)
-        multivectors, scalars = self.net(tokens.unsqueeze(2), kinds.to(p4.dtype).expand(len(p4), -1, -1))
+        tokens = torch.cat([muons, references.to(p4.dtype).expand(p4.shape[0], -1, -1)], 1)
+        multivectors, scalars = self.net(tokens.unsqueeze(2), kinds.to(p4.dtype).expand(p4.shape[0], -1, -1))
         found: Tensor = (scalars + extract_scalar(multivectors)[..., 0]).mean(1)
         return found.squeeze(-1)
 
@@ -120,8 +120,8 @@ class LocalFrames(nn.Module):
     def _tokens(self, p4: Tensor) -> tuple[Tensor, Tensor]:
         """Return momenta, (B, n, 4), and kinds, (B, n, 3), of muons and references."""
         references, kinds = self.get_buffer("references"), self.get_buffer("kinds")
-        tokens = torch.cat([p4 / UNIT, references.to(p4.dtype).expand(len(p4), -1, -1)], 1)
-        return tokens, kinds.to(p4.dtype).expand(len(p4), -1, -1)
+        tokens = torch.cat([p4 / UNIT, references.to(p4.dtype).expand(p4.shape[0], -1, -1)], 1)
+        return tokens, kinds.to(p4.dtype).expand(p4.shape[0], -1, -1)
 
     def standardise(self, inputs: dict[str, Tensor]) -> None:
         """Take the scale of the products of momenta from the training events."""
@@ -176,7 +176,7 @@ class _GeneralTransformer(nn.Module):
 
     def forward(self, p4: Tensor) -> Tensor:
         """Return the latent, shape (B, latent)."""
-        charges = self.get_buffer("charges").to(p4.dtype).expand(len(p4), -1, -1)
+        charges = self.get_buffer("charges").to(p4.dtype).expand(p4.shape[0], -1, -1)
         tokens = torch.cat([p4 / UNIT, torch.log(pt(p4) / UNIT + 1e-6).unsqueeze(-1), charges], -1)
         found: Tensor = self.leave(self.net(self.enter(tokens)).mean(1))
         return found
@@ -217,8 +217,8 @@ class Pelican(nn.Module):
     def forward(self, p4: Tensor) -> Tensor:
         """Return the logits, shape (B,)."""
         beams, labels = self.get_buffer("beams").to(p4.dtype), self.get_buffer("labels").to(p4.dtype)
-        particles = torch.cat([p4 / UNIT, beams.expand(len(p4), -1, -1)], 1)
-        events, count = len(p4), particles.shape[1]
+        particles = torch.cat([p4 / UNIT, beams.expand(p4.shape[0], -1, -1)], 1)
+        events, count = particles.shape[:2]
         edges = torch.log1p(products(particles).clamp(min=0.0)).reshape(-1, 1)
         index = torch.arange(events * count).reshape(events, count)
         edge_index = torch.stack(

@@ -20,7 +20,7 @@ from zmumu_hybrid.training.ensemble import Ensemble, load_ensemble, sigmoid
 from zmumu_hybrid.training.measures import METRICS, measure
 from zmumu_hybrid.training_events import TrainingEvents
 
-__all__ = ["evaluate", "measure_ensemble"]
+__all__ = ["evaluate", "measure_ensemble", "summarise"]
 
 
 def measure_ensemble(ensemble: Ensemble, data: str | os.PathLike[str], split: Split) -> list[dict[str, float]]:
@@ -66,7 +66,7 @@ def evaluate(
         mean_score = auc_with_uncertainty(sigmoid(logits).mean(0, dtype=np.float64), table.label, table.weight)
         identity = candidates.read(path, IDENTITY)
         left_out = None if known is None else int(np.count_nonzero(known.include(identity)))
-    metrics = {name: _summary([float(row[name]) for row in measured]) for name in METRICS}
+    metrics = {name: summarise([float(row[name]) for row in measured]) for name in METRICS}
     return {
         "run": str(Path(run)),
         "model": ensemble.name,
@@ -82,7 +82,8 @@ def evaluate(
     }
 
 
-def _summary(values: list[float]) -> dict[str, Any]:
+def summarise(values: list[float]) -> dict[str, Any]:
+    """Return "mean" and "std" of the values of "members", and these; null where a value is not finite."""
     finite = bool(np.isfinite(values).all())
     several = finite and len(values) > 1
     return {

@@ -170,6 +170,7 @@ def train(
         key = fingerprint(config)
         if (run / "members.safetensors").exists():
             _, known = load_tensors(run / "members.safetensors", key, {"final": [FINAL], "stopped": [int]})
+            _tidy(run)
             if tensorboard:
                 write_events(run / EVENTS, read_rows(run))
             ensemble = load_ensemble(run, make)
@@ -337,5 +338,12 @@ def _finish(
     final = plain({name: member.rows[-1].get(name, np.nan) for name in names} for member in members if member.rows)
     weights = stack_states([member.module.cpu() for member in members])
     save_tensors(run / "members.safetensors", weights, {"fingerprint": key, "final": final, "stopped": stopped})
-    shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    _tidy(run)
     return RunSummary(run, load_ensemble(run, make), final, stopped, time.perf_counter() - started)
+
+
+def _tidy(run: Path) -> None:
+    """Remove what a finished training does not need any more, also where a kill came before that."""
+    shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    for left in run.glob(".partial-*"):
+        left.unlink(missing_ok=True)
