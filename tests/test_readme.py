@@ -15,11 +15,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning:coffea.*")
 def test_the_integration_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime")
-    from apply.models import muon_model
+    from apply.models import blind_model
 
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len([line for line in code.splitlines() if line.strip()]) <= 12
-    (tmp_path / "hybrid.onnx").write_bytes(muon_model(limits=False).data)
+    (tmp_path / "hybrid.onnx").write_bytes(blind_model().data)
     shutil.copyfile(ROOT / "tests" / "data" / "nano_dy.root", tmp_path / "nano.root")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}

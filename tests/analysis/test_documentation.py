@@ -35,9 +35,9 @@ def test_the_analysis_from_python(
 def test_systematics_in_a_processor_and_in_a_payload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("torch")
-    from apply.models import muon_model
+    from apply.models import blind_model
 
-    (tmp_path / "hybrid.onnx").write_bytes(muon_model(limits=False).data)
+    (tmp_path / "hybrid.onnx").write_bytes(blind_model().data)
     monkeypatch.chdir(tmp_path)
     processor, payload = blocks("systematics.md")
     names: dict[str, Any] = {}

@@ -130,7 +130,7 @@ def test_an_unknown_name_says_what_there_is() -> None:
 def test_a_sample_without_events_is_refused() -> None:
     histogram = toy_histogram(10)
     histogram.view(flow=True)["value"][1] = 0
-    with pytest.raises(InputError, match="toy: no selected background events"):
+    with pytest.raises(InputError, match="toy: the weights of the background events in it sum to 0"):
         Templates.of(histogram, Yields())
 
 

@@ -114,8 +114,12 @@ OTHERS: dict[str, tuple[Any, ...]] = {
         [node("Shape", ["f"], ["n"]), node("Sub", ["n", "n"], ["n2"]), node("ConstantOfShape", ["n2"], ["x"])],
     ),
     "multiplied": (
-        [node("Shape", ["f"], ["n"]), node("Mul", ["n", "n"], ["n2"]), node("Mul", ["n2", "n2"], ["n4"])]
-        + [node("ConstantOfShape", ["n4"], ["x"])],
+        [
+            node("Shape", ["f"], ["n"]),
+            node("Mul", ["n", "n"], ["n2"]),
+            node("Mul", ["n2", "n2"], ["n4"]),
+            node("ConstantOfShape", ["n4"], ["x"]),
+        ],
     ),
     "sizes doubled": ([node("Shape", ["f"], ["n"]), node("Squeeze", ["n", "n"], ["m"]), *doubled("m", 40, 0)],),
     "unknown": ([node("Made", ["f"], ["x"])],),

@@ -344,6 +344,8 @@ def _finish(
 
 def _tidy(run: Path) -> None:
     """Remove what a finished training does not need any more, also where a kill came before that."""
-    shutil.rmtree(run / "checkpoints", ignore_errors=True)
-    for left in run.glob(".partial-*"):
-        left.unlink(missing_ok=True)
+    for left in (run / "checkpoints", *run.glob(".partial-*")):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
