@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from zmumu_hybrid.cli.main import app
 from zmumu_hybrid.errors import ConfigurationError, ZmumuError
+from zmumu_hybrid.outputs import write_mark
 
 SIGNAL = ("--signal", "missing.root", "--output", "out")
 SEEDED = {
@@ -113,6 +114,7 @@ def test_documents_that_are_none(kind: str, name: str) -> None:
 def test_results_that_are_none(text: str) -> None:
     Path("sample").mkdir()
     Path("sample", "histograms.json").write_text(text)
+    write_mark(Path("sample", "process.json"), {})
     message = str(error_of("plot", "sample", "--output", "out"))
     assert message.count("histograms.json: ") == 1
     assert len(message) < 400
