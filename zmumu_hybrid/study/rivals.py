@@ -93,6 +93,7 @@ def hold(study: Study, journal: Journal) -> dict[str, Any]:
             settings=asdict(rules),
             outputs=[] if name == "trees" else [f"rivals/{name}/members.safetensors"],
             needs=needs,
+            folder=f"rivals/{name}",
         )
         refuse_leaks({name: runs[name]}, limit)
 
