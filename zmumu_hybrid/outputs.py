@@ -249,8 +249,10 @@ def require_mark(folder: str | os.PathLike[str]) -> Path:
         If there is none.
     """
     mark = Path(folder) / "process.json"
-    if not mark.is_file():
-        sweep(mark.parent)
+    for _ in range(50):
+        if mark.is_file() or sweep(mark.parent) == 0:
+            break
+        time.sleep(0.1)  # another process puts its results in place
     if not mark.is_file():
         raise MissingInputError(
             f"{mark}: no such file: {folder} is not a complete output of `zmumu process`, run it again"
@@ -277,11 +279,15 @@ def reading(data: Any) -> Iterator[None]:
     if folder:
         path = require_mark(path)
     before = _stamp(path)
-    if folder:
-        _compare(path)
-    yield
+    if (wrong := _differing(path) if folder else None) is None:
+        yield
     if _stamp(path) != before:
         raise InputError(f"{path}: was replaced while it was read: run the same command again")
+    if wrong is not None:
+        raise InputError(
+            f"{wrong}: is not the file that {path} describes: run `zmumu process` again, "
+            "or name the table alone to use it as it is"
+        )
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -293,13 +299,9 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _compare(mark: Path) -> None:
-    """Compare files with the checksums that the mark beside them lists."""
+def _differing(mark: Path) -> Path | None:
+    """Return the first of the files that a mark lists that has another checksum; None if there is none."""
     record = read_json(mark)
     listed = record.get("outputs") if isinstance(record, dict) else None
-    for name, checksum in listed.items() if isinstance(listed, dict) else ():
-        if sha256(mark.with_name(name)) != checksum:
-            raise InputError(
-                f"{mark.with_name(name)}: is not the file that {mark} describes: run `zmumu process` again, "
-                "or name the table alone to use it as it is"
-            )
+    named = {mark.with_name(name): checksum for name, checksum in listed.items()} if isinstance(listed, dict) else {}
+    return next((path for path, checksum in named.items() if sha256(path) != checksum), None)

@@ -115,12 +115,18 @@ def _carry_out(scratch: Path, folder: Path) -> None:
     (scratch / _PLAN).unlink()
 
 
-def sweep(folder: Path) -> None:
-    """Put in place, or else remove, what processes that were killed have left in a folder."""
+def sweep(folder: Path) -> int:
+    """Put in place, or else remove, what processes that were killed have left in a folder.
+
+    Return how many others are just putting their files in place.
+    """
+    busy = 0
     for left in sorted(folder.glob(f"{PREFIX}*")):
         lock = left / _LOCK if left.is_dir() else left
         with suppress(OSError):  # gone in this moment, or another user's
-            if (handle := hold(lock, sure=True)) is not None:
+            if (handle := hold(lock, sure=True)) is None:
+                busy += (left / _PLAN).exists()
+            else:
                 try:
                     if (left / _PLAN).exists():
                         _carry_out(left, folder)
@@ -130,6 +136,7 @@ def sweep(folder: Path) -> None:
                         left.unlink()
                 finally:
                     os.close(handle)
+    return busy
 
 
 def sync(path: Path) -> None:

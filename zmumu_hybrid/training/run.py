@@ -27,6 +27,7 @@ from zmumu_hybrid.nets.config import NetworkConfig, parameters_of
 from zmumu_hybrid.nets.dimuon import build
 from zmumu_hybrid.nets.presets import TRAININGS, preset
 from zmumu_hybrid.outputs import reading
+from zmumu_hybrid.scratch import sweep
 from zmumu_hybrid.training import ranges
 from zmumu_hybrid.training.augmentation import BoostedCopies
 from zmumu_hybrid.training.checkpoints import fingerprint, load_tensors, plain, read_config, save_tensors, write_config
@@ -344,8 +345,5 @@ def _finish(
 
 def _tidy(run: Path) -> None:
     """Remove what a finished training does not need any more, also where a kill came before that."""
-    for left in (run / "checkpoints", *run.glob(".partial-*")):
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+    shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    sweep(run)
