@@ -190,3 +190,14 @@ def test_an_empty_file_is_processed(sources: list[Source], tmp_path: Path) -> No
     result = run([source(path, "signal", 0), sources[0]], Sums(), chunksize=50)
     assert result["events"] == {"signal": 90}
     assert np.isfinite(result["pt"])
+
+
+class Plain(ProcessorABC):
+    """A processor with coffea's own postprocess, which returns nothing."""
+
+    def process(self, events: Any) -> Any:
+        return {"events": len(events)}
+
+
+def test_a_processor_needs_no_postprocess_of_its_own(sources: list[Source]) -> None:
+    assert run(sources, Plain(), show_progress=False)["events"] == sum(source.entries for source in sources)

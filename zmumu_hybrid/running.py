@@ -321,4 +321,5 @@ def run(
             raise IncompleteRunError(
                 f"{source.path}: {found} of its {source.entries} entries were processed: did it change? run again"
             )
-    return processor.postprocess(result["out"])
+    ended = processor.postprocess(result["out"])
+    return result["out"] if ended is None else ended  # coffea's own postprocess returns nothing
