@@ -111,14 +111,15 @@ def test_where_nobody_listens_is_said_before_anything_else(tmp_path: Path, place
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         place = place.format(closed.getsockname()[1])
-    missing, output = tmp_path / "missing.root", tmp_path / "output"
-    for command in (
-        ["process", "--signal", missing, "--executor", "dask"],
-        ["analyse", "--signal", missing, "--executor", "dask"],
-        ["apply", missing, "--input", missing, "--executor", "dask"],
-        ["scan", "pfn", "--data", missing],
-        ["reproduce"],
+    missing = tmp_path / "missing.root"
+    for command, name in (
+        (["process", "--signal", missing, "--executor", "dask"], "output"),
+        (["analyse", "--signal", missing, "--executor", "dask"], "output"),
+        (["apply", missing, "--input", missing, "--executor", "dask"], "output.root"),
+        (["scan", "pfn", "--data", missing], "output"),
+        (["reproduce"], "output"),
     ):
+        output = tmp_path / name
         arguments = [str(each) for each in (*command, "--scheduler", place, "--output", output)]
         done = CliRunner().invoke(app, arguments)
         assert isinstance(done.exception, ConfigurationError)

@@ -80,7 +80,7 @@ class TrainingTable:
         for name, values in (*self.inputs.items(), ("label", self.label), ("weight", self.weight)):
             if len(values) != len(self.label):
                 raise InputError(f"{name} has {len(values)} entries, label has {len(self.label)}")
-            finite = np.isfinite(values).reshape(len(values), -1).all(1)
+            finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
             if mask is not None and not finite.all() and values.shape[:2] == mask.shape:
                 there = np.asarray(mask, bool)
                 finite = np.array([np.isfinite(each[here]).all() for each, here in zip(values, there, strict=True)])

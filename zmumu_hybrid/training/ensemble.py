@@ -138,7 +138,7 @@ class Ensemble(Sequence[nn.Module]):
         if len(inputs) > 1:
             raise InputError("give the inputs after the first by their names")
         for name, values in given.items():
-            finite = np.isfinite(values).reshape(len(values), -1).all(1)
+            finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
             if "mask" not in given and not finite.all():
                 row = int(np.argmin(finite))
                 raise InputError(f"{name or 'p4'} of row {row} is not finite: {values[row].tolist()}")
