@@ -23,14 +23,15 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from zmumu_hybrid.apply import ApplyOptions, Discriminant, apply
-from zmumu_hybrid.apply.exporting import to_model
-from zmumu_hybrid.apply.modelfile import OPSET, ModelFile, write_model
-from zmumu_hybrid.apply.session import CHUNK, run_session
+from zmumu_hybrid.deploy import Discriminant
+from zmumu_hybrid.deploy.model_file import OPSET, ModelFile, write_model
+from zmumu_hybrid.deploy.onnx_export import to_model
+from zmumu_hybrid.deploy.session import CHUNK, run_session
+from zmumu_hybrid.jobs.apply import ApplyOptions, apply
+from zmumu_hybrid.nets import ranges
 from zmumu_hybrid.nets.config import MODELS, NetworkConfig
 from zmumu_hybrid.nets.dimuon import build
 from zmumu_hybrid.nets.presets import preset
-from zmumu_hybrid.training import ranges
 from zmumu_hybrid.training.ensemble import Ensemble
 from zmumu_hybrid.training.inference import observe
 

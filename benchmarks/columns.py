@@ -17,14 +17,14 @@ from typing import Any
 import awkward as ak
 from coffea.nanoevents import NanoEventsFactory
 
-from zmumu_hybrid import pairs
-from zmumu_hybrid.columns import integers, lists, numbers, require_counter, require_same_lists
-from zmumu_hybrid.flatpairs import IDENTITY
+from zmumu_hybrid.events import muon_pairs as pairs
+from zmumu_hybrid.events.column_checks import integers, lists, numbers, require_counter, require_same_lists
+from zmumu_hybrid.events.input_files import Source, open_sources
+from zmumu_hybrid.events.reader import forget, read_chunk
+from zmumu_hybrid.events.schema import EventSchema
+from zmumu_hybrid.execution.runner import run
+from zmumu_hybrid.physics.pair_arrays import IDENTITY
 from zmumu_hybrid.processors.dimuon import DimuonProcessor
-from zmumu_hybrid.reading import forget, read_chunk
-from zmumu_hybrid.running import run
-from zmumu_hybrid.schema import EventSchema
-from zmumu_hybrid.sources import Source, open_sources
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from toyfiles import write_parquet, write_root

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zmumu_hybrid.generate import PROCESSES, generate
-from zmumu_hybrid.pythia import Collisions, PythiaGenerator
+from zmumu_hybrid.generation.pythia import Collisions, PythiaGenerator
+from zmumu_hybrid.generation.sample import PROCESSES, generate
 
 TURNS = 3
 

@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zmumu_hybrid.files import read_json, write_json
 from zmumu_hybrid.study.approaches import LARGE, LARGEST, cases, draw, enter, of_the_paper, reach
 from zmumu_hybrid.study.journal import Journal
 from zmumu_hybrid.study.trainings import RUN
+from zmumu_hybrid.support.files import read_json, write_json
 
 NOTE = "independent events; one draw per muon, pz held, width 0.1; mean and standard deviation over members"
 

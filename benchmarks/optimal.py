@@ -16,22 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from zmumu_hybrid.generate import generate
-from zmumu_hybrid.kinematics import Floats
+from zmumu_hybrid.candidates.reweighting import Reweighting, fit
+from zmumu_hybrid.candidates.truth import Sample, read_sample, resmear
+from zmumu_hybrid.generation.sample import generate
+from zmumu_hybrid.jobs.process import ProcessOptions, process
 from zmumu_hybrid.metrics import auc_with_uncertainty, weighted_auc
-from zmumu_hybrid.optimal import (
-    OptimalClassifier,
-    Sample,
-    fit_mass_ratio,
-    learn_classifier,
-    log_ratios,
-    quadrature_nodes,
-    read_sample,
-    resmear,
-)
-from zmumu_hybrid.processing import ProcessOptions, process
-from zmumu_hybrid.reweighting import Reweighting, fit
-from zmumu_hybrid.smearing import SmearingConfig
+from zmumu_hybrid.optimal import OptimalClassifier, fit_mass_ratio, learn_classifier, log_ratios, quadrature_nodes
+from zmumu_hybrid.physics.kinematics import Floats
+from zmumu_hybrid.physics.smearing import SmearingConfig
 
 CONTENT, NONE = "equal content", "none"
 RANGES = {"0 to 125 GeV": (0, 125), "7 to 1307 GeV": (7, 1307), "7 to 1507 GeV": (7, 1507)}

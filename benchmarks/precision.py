@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from zmumu_hybrid.jobs.evaluate import evaluate
+from zmumu_hybrid.jobs.train import train
 from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.training.config import TrainingConfig
-from zmumu_hybrid.training.evaluation import evaluate
-from zmumu_hybrid.training.run import train
 
 PRECISIONS = ("float32", "bfloat16")
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import uproot
 
-from zmumu_hybrid.clusters import Workers, worker_pool
-from zmumu_hybrid.convert import convert
-from zmumu_hybrid.parts import PartWriter
-from zmumu_hybrid.processing import ProcessOptions, process
+from zmumu_hybrid.candidates.shuffle import PartWriter
+from zmumu_hybrid.events.input_files import NEEDED_COLUMNS, open_sources
+from zmumu_hybrid.events.lhe_to_root import convert
+from zmumu_hybrid.execution.runner import run
+from zmumu_hybrid.execution.workers import Workers, worker_pool
+from zmumu_hybrid.jobs.process import ProcessOptions, process
 from zmumu_hybrid.processors.dimuon import DimuonConfig, DimuonProcessor
-from zmumu_hybrid.running import run
-from zmumu_hybrid.sources import NEEDED_COLUMNS, open_sources
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from toyfiles import toy_lhe_events, write_lhe, write_parquet

@@ -25,9 +25,9 @@ import awkward as ak
 import uproot
 from coffea.processor import ProcessorABC
 
+from zmumu_hybrid.events.input_files import NEEDED_COLUMNS, open_sources
+from zmumu_hybrid.execution.runner import run
 from zmumu_hybrid.processors.dimuon import DimuonProcessor
-from zmumu_hybrid.running import run
-from zmumu_hybrid.sources import NEEDED_COLUMNS, open_sources
 
 KINDS = ("lhe", "lhe.gz", "root", "zlib.root", "parquet")
 COLUMNS = [*NEEDED_COLUMNS, "genWeight", "nMuon"]

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from zmumu_hybrid import candidates, histograms
-from zmumu_hybrid.pairs import PairSelection, select_pairs
-from zmumu_hybrid.reweighting import ReweightingConfig, final_weights
-from zmumu_hybrid.smearing import SmearingConfig, smear, smear_components
-from zmumu_hybrid.splitting import subset
+from zmumu_hybrid.candidates import histograms
+from zmumu_hybrid.candidates import table as candidates
+from zmumu_hybrid.candidates.reweighting import ReweightingConfig, final_weights
+from zmumu_hybrid.draws.split import subset
+from zmumu_hybrid.events.muon_pairs import PairSelection, select_pairs
+from zmumu_hybrid.physics.smearing import SmearingConfig, smear, smear_components
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from toys import toy_events

@@ -22,9 +22,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from zmumu_hybrid.jobs.train import train
 from zmumu_hybrid.nets.dimuon import build
 from zmumu_hybrid.nets.presets import preset
-from zmumu_hybrid.training import TrainingConfig, train
+from zmumu_hybrid.training import TrainingConfig
 from zmumu_hybrid.training.data import load
 from zmumu_hybrid.training.inference import prepare
 

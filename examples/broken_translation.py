@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zmumu_hybrid import Ensemble, TrainingConfig, TrainingTable, train
 from zmumu_hybrid.metrics import auc_with_uncertainty
 from zmumu_hybrid.nets import ApproximateSymmetry
 from zmumu_hybrid.nets.blocks import mlp
-from zmumu_hybrid.training import Ensemble, TrainingConfig, TrainingTable, train
 
 PIXELS, LATENT = 8, 16
 CUBIC = torch.linspace(-1, 1, PIXELS + 1, dtype=torch.float64)

@@ -16,6 +16,7 @@ import awkward as ak
 import numpy as np
 from collisions import generate, measure
 
+from zmumu_hybrid import Ensemble, TrainingConfig, TrainingTable, train
 from zmumu_hybrid.metrics import auc_with_uncertainty
 from zmumu_hybrid.nets.config import (
     EventShape,
@@ -26,8 +27,7 @@ from zmumu_hybrid.nets.config import (
     PairMap,
     PFNConfig,
 )
-from zmumu_hybrid.training import Ensemble, TrainingConfig, TrainingTable, train
-from zmumu_hybrid.training.padding import pad
+from zmumu_hybrid.nets.padding import pad
 
 SCALARS = ("charge", "muon")
 HIGGS = ("HiggsSM:gg2H = on", "25:onMode = off", "25:onIfMatch = 23 23", "23:onMode = off", "23:onIfAny = 11 13")

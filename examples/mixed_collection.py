@@ -15,9 +15,9 @@ import awkward as ak
 import numpy as np
 from collisions import generate, measure
 
+from zmumu_hybrid import Ensemble, TrainingConfig, TrainingTable, train
 from zmumu_hybrid.nets.config import EventShape, HybridConfig, Invariants, PairMap
-from zmumu_hybrid.training import Ensemble, TrainingConfig, TrainingTable, train
-from zmumu_hybrid.training.padding import pad
+from zmumu_hybrid.nets.padding import pad
 
 SCALARS = ("charge", "lepton")
 WITH_JET = (

@@ -15,10 +15,10 @@ from zmumu_hybrid.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from zmumu_hybrid.analysis.fit import Fit
-    from zmumu_hybrid.analysis.job import AnalysisSummary
-    from zmumu_hybrid.analysis.results import Result
-    from zmumu_hybrid.analysis.workspace import Templates
+    from zmumu_hybrid.jobs.analyse import AnalysisSummary
+    from zmumu_hybrid.measurement.fit import Fit
+    from zmumu_hybrid.measurement.results import Result
+    from zmumu_hybrid.measurement.templates import Templates
 
 __all__ = ["draw_discriminant", "draw_precisions", "draw_pulls", "save_all"]
 

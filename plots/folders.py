@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from zmumu_hybrid import histograms
+from zmumu_hybrid.candidates import histograms
 from zmumu_hybrid.errors import InputError, MissingInputError
-from zmumu_hybrid.outputs import reading
 from zmumu_hybrid.plots import architecture, learning_curves, mass_slices, pt_reweighting, style, symmetry_factor
+from zmumu_hybrid.support.outputs import reading
 from zmumu_hybrid.training.measures import read_metrics
 
 __all__ = ["draw_folder", "draw_runs"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zmumu_hybrid.files import atomic_path
+from zmumu_hybrid.support.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

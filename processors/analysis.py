@@ -18,17 +18,18 @@ from coffea.analysis_tools import PackedSelection, Weights
 from coffea.processor import ProcessorABC
 from numpy.typing import NDArray
 
-from zmumu_hybrid import candidates, keys
-from zmumu_hybrid.analysis.observables import Observable, PairMass
-from zmumu_hybrid.analysis.systematics import NOMINAL, Systematics
-from zmumu_hybrid.analysis.training_sample import Rows
+from zmumu_hybrid.candidates import table as candidates
+from zmumu_hybrid.candidates.reweighting import Reweighting
+from zmumu_hybrid.candidates.training_events import TrainingEvents
+from zmumu_hybrid.draws import keys
 from zmumu_hybrid.errors import ConfigurationError
-from zmumu_hybrid.pairs import IDENTITY, PairSelection, select_and_count
+from zmumu_hybrid.events.muon_pairs import IDENTITY, PairSelection, select_and_count
+from zmumu_hybrid.measurement.observables import Observable, PairMass
+from zmumu_hybrid.measurement.systematics import NOMINAL, Systematics
+from zmumu_hybrid.measurement.training_sample import Rows
+from zmumu_hybrid.physics.smearing import SmearingConfig, smear
 from zmumu_hybrid.processors.dimuon import label_of
-from zmumu_hybrid.reweighting import Reweighting
-from zmumu_hybrid.smearing import SmearingConfig, smear
-from zmumu_hybrid.training_events import TrainingEvents
-from zmumu_hybrid.values import require_number
+from zmumu_hybrid.support.values import require_number
 
 __all__ = ["CATEGORIES", "PARTS", "AnalysisConfig", "AnalysisProcessor", "Cuts"]
 

@@ -1,7 +1,7 @@
 """Muon pairs to histograms and a candidate table, in one pass over the events.
 
 The processor runs in this package's `zmumu process` and, unchanged, in anyone's own `coffea.processor.Runner` over
-NanoAOD or converted files, with `NanoAODSchema` or `zmumu_hybrid.schema.EventSchema`.
+NanoAOD or converted files, with `NanoAODSchema` or `zmumu_hybrid.events.schema.EventSchema`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import Any
 import awkward as ak
 from coffea.processor import ProcessorABC
 
-from zmumu_hybrid import candidates, histograms
+from zmumu_hybrid.candidates import histograms
+from zmumu_hybrid.candidates import table as candidates
+from zmumu_hybrid.candidates.reweighting import Reweighting
+from zmumu_hybrid.draws.split import SplitConfig
 from zmumu_hybrid.errors import ConfigurationError
-from zmumu_hybrid.flatpairs import IDENTITY
-from zmumu_hybrid.pairs import PairSelection, choose
-from zmumu_hybrid.reweighting import Reweighting
-from zmumu_hybrid.smearing import SmearingConfig, count_reversed, smear_flat
-from zmumu_hybrid.splitting import SplitConfig
+from zmumu_hybrid.events.muon_pairs import PairSelection, choose
+from zmumu_hybrid.physics.pair_arrays import IDENTITY
+from zmumu_hybrid.physics.smearing import SmearingConfig, count_reversed, smear_flat
 
 __all__ = ["DimuonConfig", "DimuonProcessor"]
 
@@ -61,7 +62,8 @@ class DimuonProcessor(ProcessorABC):
     A data set is signal, background or data by its metadata "label", or else by its name. Data have no truth: their
     table and histograms are without it. What comes out, by key:
 
-    - "histograms": {name: `hist.Hist`}, see `zmumu_hybrid.histograms`; without ``pt_after`` unless a reweighting is
+    - "histograms": {name: `hist.Hist`}, see `zmumu_hybrid.candidates.histograms`; without ``pt_after`` unless a
+    reweighting is
       given, as a chunk alone cannot fit one; empty if they are not asked for;
     - "cutflow": {data set: {step: number of events}};
     - "reversed muons": {data set: number of muons whose transverse momentum was turned round by the smearing};

@@ -1,7 +1,7 @@
 """Scores of muon pairs, in one pass over the events.
 
 The processor runs in this package's `zmumu apply` and, unchanged, in anyone's own `coffea.processor.Runner`. To use a
-network beside other things in a processor of your own, take `zmumu_hybrid.apply.Discriminant` itself.
+network beside other things in a processor of your own, take `zmumu_hybrid.deploy.Discriminant` itself.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import awkward as ak
 import numpy as np
 from coffea.processor import ProcessorABC
 
-from zmumu_hybrid.apply import Discriminant
-from zmumu_hybrid.pairs import IDENTITY, PairSelection, components, select_and_count
-from zmumu_hybrid.smearing import SmearingConfig, smear
+from zmumu_hybrid.deploy import Discriminant
+from zmumu_hybrid.events.muon_pairs import IDENTITY, PairSelection, components, select_and_count
+from zmumu_hybrid.physics.smearing import SmearingConfig, smear
 
 __all__ = ["DiscriminantProcessor"]
 
@@ -25,7 +25,7 @@ class DiscriminantProcessor(ProcessorABC):
     What comes out, by key:
 
     - "cutflow": {step: number of events};
-    - "counts": what lies outside the range of the training, see `zmumu_hybrid.training.ranges.Counts`;
+    - "counts": what lies outside the range of the training, see `zmumu_hybrid.nets.ranges.Counts`;
     - "table": list of pieces of the scores, {column: array}, in no order; empty unless they are asked for.
 
     Parameters

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from toys import MUON_MASS, Z_MASS, Z_WIDTH
-from zmumu_hybrid import candidates
-from zmumu_hybrid.files import write_json
-from zmumu_hybrid.pairs import make_muons, make_pairs
-from zmumu_hybrid.parts import sort_table, write_table
-from zmumu_hybrid.reweighting import Reweighting, ReweightingConfig, final_weights
-from zmumu_hybrid.smearing import SmearingConfig, smear
-from zmumu_hybrid.splitting import SplitConfig
+from zmumu_hybrid.candidates import table as candidates
+from zmumu_hybrid.candidates.reweighting import Reweighting, ReweightingConfig, final_weights
+from zmumu_hybrid.candidates.shuffle import sort_table, write_table
+from zmumu_hybrid.draws.split import SplitConfig
+from zmumu_hybrid.events.muon_pairs import make_muons, make_pairs
+from zmumu_hybrid.physics.smearing import SmearingConfig, smear
+from zmumu_hybrid.support.files import write_json
 
 PT, ETA, MASS = 10.0, 2.5, 70.0
 RAPIDITY_WIDTH = 1.5

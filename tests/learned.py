@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import torch
 from safetensors.torch import load_file
 
-from zmumu_hybrid.candidates import COLUMNS
+from zmumu_hybrid.candidates.table import COLUMNS
 
 MUON = 0.1056583745
 

@@ -14,10 +14,10 @@ import pytest
 
 from lhe_reference import Event, MalformedError, read_reference
 from lhe_samples import REAL, dialects, document, listed_document, real_text, rich_document
+from zmumu_hybrid.draws.keys import GROUPED_RUN
 from zmumu_hybrid.errors import LHEError
-from zmumu_hybrid.keys import GROUPED_RUN
+from zmumu_hybrid.lhe.event_stream import LHEStream, Weights
 from zmumu_hybrid.lhe.layout import EVENT_FLOATS, EVENT_INTEGERS, PARTICLE_FLOATS, PARTICLE_INTEGERS
-from zmumu_hybrid.lhe.stream import LHEStream, Weights
 
 BYTES = b"<>/#!-'\"= \n\t\r\0\x0b\x0c\xff\xe9eEdD+-.0123456789nNaAiIfFxX&;_,[]?"
 TOKENS = (

@@ -6,7 +6,7 @@ import awkward as ak
 import numpy as np
 import vector.backends.awkward as vector_awkward
 
-from zmumu_hybrid.kinematics import Floats
+from zmumu_hybrid.physics.kinematics import Floats
 
 MUON_MASS = 0.10566
 Z_MASS, Z_WIDTH = 91.1876, 2.4955

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from zmumu_hybrid.cli.main import app
 from zmumu_hybrid.errors import ConfigurationError, ZmumuError
-from zmumu_hybrid.outputs import write_mark
+from zmumu_hybrid.support.outputs import write_mark
 
 SIGNAL = ("--signal", "missing.root", "--output", "out")
 SEEDED = {

@@ -18,9 +18,9 @@ from learned import toy_columns, write
 from toyfiles import toy_lhe_events, toy_root, write_lhe
 from zmumu_hybrid.cli.main import Terminated, app
 from zmumu_hybrid.errors import ConfigurationError, InputError, MissingInputError, OutputError
-from zmumu_hybrid.files import atomic_path, sha256, write_json
-from zmumu_hybrid.outputs import output_file, output_folder, reading, staged, write_mark
-from zmumu_hybrid.scratch import hold, scratch_directory
+from zmumu_hybrid.support.files import atomic_path, sha256, write_json
+from zmumu_hybrid.support.outputs import output_file, output_folder, reading, staged, write_mark
+from zmumu_hybrid.support.scratch import hold, scratch_directory
 
 COMMAND = get_command(app)
 
@@ -304,7 +304,7 @@ def test_readers_want_the_files_of_one_run(
 ) -> None:
     monkeypatch.chdir(world)
     if reader == "limit --truth":  # what is classified is enough
-        monkeypatch.setattr("zmumu_hybrid.optimal.measure.LEAST_EVENTS", 1)
+        monkeypatch.setattr("zmumu_hybrid.jobs.limit.LEAST_EVENTS", 1)
     table = shutil.copytree(world / "table", tmp_path / "table")
     ends = ".json" if reader.split(maxsplit=1)[0] in ("evaluate", "limit") else ""
     arguments = [*READERS[reader], table, "--output", tmp_path / f"out{ends}"]

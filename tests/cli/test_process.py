@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from toyfiles import lhe_event, toy_lhe_events, toy_root, write_lhe
-from zmumu_hybrid import candidates
+from zmumu_hybrid.candidates import table as candidates
 from zmumu_hybrid.cli import main
 from zmumu_hybrid.cli.options import spread_values
 from zmumu_hybrid.errors import OutputError
-from zmumu_hybrid.processing import OUTPUTS, process
+from zmumu_hybrid.jobs.process import OUTPUTS, process
 
 DATA = Path(__file__).parents[1] / "data"
 

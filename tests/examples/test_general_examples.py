@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from zmumu_hybrid.apply import Discriminant
-from zmumu_hybrid.apply.exporting import export
+from zmumu_hybrid.deploy import Discriminant
+from zmumu_hybrid.deploy.onnx_export import export
 from zmumu_hybrid.nets.dimuon import DimuonHybrid
 from zmumu_hybrid.training import Ensemble, TrainingTable, load_ensemble
 

@@ -10,11 +10,12 @@ import pytest
 
 from lhe_mutations import compare
 from lhe_samples import HEAD, PLAIN_EVENT, dialects, document, with_weights
-from zmumu_hybrid import keys, splitting
+from zmumu_hybrid.draws import keys
+from zmumu_hybrid.draws import split as splitting
 from zmumu_hybrid.errors import ConfigurationError, LHEError
-from zmumu_hybrid.flatpairs import IDENTITY
 from zmumu_hybrid.lhe import LHEStream, iterate_lhe, read_init, read_lhe
-from zmumu_hybrid.smearing import SmearingConfig, draws
+from zmumu_hybrid.physics.pair_arrays import IDENTITY
+from zmumu_hybrid.physics.smearing import SmearingConfig, draws
 
 
 def event(weight: float, px: float = 30.0) -> str:

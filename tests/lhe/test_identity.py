@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zmumu_hybrid.lhe.identity import identify
+from zmumu_hybrid.lhe.event_id import identify
 
 MASK = 2**64 - 1
 

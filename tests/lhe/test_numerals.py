@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zmumu_hybrid.lhe.numerals import BAD, EXACT, UNDECIDED, parse_decimal, read_decimal, read_integer
+from zmumu_hybrid.lhe.decimals import BAD, EXACT, UNDECIDED, parse_decimal, read_decimal, read_integer
 
 
 def read(token: str, follows: str = " ") -> tuple[float, int, int]:

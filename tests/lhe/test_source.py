@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zmumu_hybrid.errors import LHEError, MissingInputError
-from zmumu_hybrid.lhe.source import ByteSource
+from zmumu_hybrid.lhe.byte_stream import ByteSource
 
 TEXT = bytes(range(256)) * 40
 

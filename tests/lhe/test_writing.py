@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from zmumu_hybrid.errors import ConfigurationError, OutputError
 from zmumu_hybrid.lhe import LHEInit, LHEProcess, read_init, read_lhe
 from zmumu_hybrid.lhe.header import parse_preamble
-from zmumu_hybrid.lhe.writing import (
+from zmumu_hybrid.lhe.writer import (
     LHEWriter,
     Particle,
     encode,

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from laws import examples
 from nets.samples import COLLECTION, collection, experienced, muon_pairs
-from zmumu_hybrid.kinematics import boost_matrix, rotation_matrix
 from zmumu_hybrid.nets import PFN, DimuonHybrid, InvariantNetwork
 from zmumu_hybrid.nets.config import EventShape, InvariantNetworkConfig, PFNConfig
 from zmumu_hybrid.nets.dimuon import build
@@ -28,6 +27,7 @@ from zmumu_hybrid.nets.laws import (
     assert_permutation_invariant,
     assert_symmetry_factor,
 )
+from zmumu_hybrid.physics.kinematics import boost_matrix, rotation_matrix
 
 SETS = {
     "hybrid": COLLECTION,

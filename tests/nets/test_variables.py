@@ -12,7 +12,6 @@ from torch import Tensor
 from laws import examples
 from nets.samples import collection, muon_pairs
 from zmumu_hybrid.errors import ConfigurationError
-from zmumu_hybrid.kinematics import rotation_matrix
 from zmumu_hybrid.nets import DimuonHybrid, InvariantNetwork
 from zmumu_hybrid.nets.conditioned import Z_MASS, MuonPair
 from zmumu_hybrid.nets.names import (
@@ -23,6 +22,7 @@ from zmumu_hybrid.nets.names import (
     check_name,
 )
 from zmumu_hybrid.nets.variables import evaluate, pair_invariants, pair_places
+from zmumu_hybrid.physics.kinematics import rotation_matrix
 
 MUON = 0.1056583745
 TWO_PAIRS = torch.tensor(

@@ -9,9 +9,9 @@ import drellyan
 from laws import examples
 from toys import MUON_MASS
 from zmumu_hybrid.errors import ConfigurationError
-from zmumu_hybrid.kinematics import Floats
 from zmumu_hybrid.optimal import MeasuredPairs, TruthCuts, TruthDensity, log_likelihoods
-from zmumu_hybrid.smearing import SmearingConfig, smear_components
+from zmumu_hybrid.physics.kinematics import Floats
+from zmumu_hybrid.physics.smearing import SmearingConfig, smear_components
 
 CUTS = TruthCuts(drellyan.PT, drellyan.ETA, drellyan.MASS)
 

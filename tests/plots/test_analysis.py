@@ -8,11 +8,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from zmumu_hybrid.analysis.fit import Fit
-from zmumu_hybrid.analysis.job import AnalysisSummary
-from zmumu_hybrid.analysis.results import Result
-from zmumu_hybrid.analysis.workspace import Templates
 from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.jobs.analyse import AnalysisSummary
+from zmumu_hybrid.measurement.fit import Fit
+from zmumu_hybrid.measurement.results import Result
+from zmumu_hybrid.measurement.templates import Templates
 from zmumu_hybrid.plots import analysis
 
 EDGES = np.array([0.0, 0.5, 0.75, 1.0])

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from zmumu_hybrid import histograms as stored
+from zmumu_hybrid.candidates import histograms as stored
 from zmumu_hybrid.errors import InputError, MissingInputError
 from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.plots.folders import draw_folder

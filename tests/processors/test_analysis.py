@@ -13,15 +13,15 @@ from coffea.processor import IterativeExecutor, Runner
 
 from toyfiles import toy_root
 from toys import toy_pairs
-from zmumu_hybrid.analysis.observables import of_mass, of_score
-from zmumu_hybrid.analysis.systematics import Systematics
+from zmumu_hybrid.candidates.reweighting import Reweighting
 from zmumu_hybrid.errors import ConfigurationError
-from zmumu_hybrid.kinematics import pair_mass
-from zmumu_hybrid.pairs import components, select_pairs
+from zmumu_hybrid.events.muon_pairs import components, select_pairs
+from zmumu_hybrid.events.schema import EventSchema
+from zmumu_hybrid.measurement.observables import of_mass, of_score
+from zmumu_hybrid.measurement.systematics import Systematics
+from zmumu_hybrid.physics.kinematics import pair_mass
+from zmumu_hybrid.physics.smearing import SmearingConfig, smear
 from zmumu_hybrid.processors.analysis import PARTS, AnalysisConfig, AnalysisProcessor, Cuts
-from zmumu_hybrid.reweighting import Reweighting
-from zmumu_hybrid.schema import EventSchema
-from zmumu_hybrid.smearing import SmearingConfig, smear
 
 NANO = Path(__file__).parents[1] / "data" / "nano_dy.root"
 MASS = of_mass("mass", 9, 60, 150)

@@ -12,12 +12,13 @@ from coffea.processor import FuturesExecutor, IterativeExecutor, Runner
 
 from toyfiles import write_root
 from toys import toy_events
-from zmumu_hybrid import candidates, histograms
+from zmumu_hybrid.candidates import histograms
+from zmumu_hybrid.candidates import table as candidates
+from zmumu_hybrid.candidates.reweighting import Reweighting
 from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.events.schema import EventSchema
+from zmumu_hybrid.physics.smearing import SmearingConfig
 from zmumu_hybrid.processors.dimuon import DimuonConfig, DimuonProcessor
-from zmumu_hybrid.reweighting import Reweighting
-from zmumu_hybrid.schema import EventSchema
-from zmumu_hybrid.smearing import SmearingConfig
 
 NANO = Path(__file__).parents[1] / "data" / "nano_dy.root"
 

@@ -75,7 +75,7 @@ def test_what_cannot_be_held_is_refused(
         contest("svm", *samples, tmp_path)
     with pytest.raises(ConfigurationError, match="epochs of the rivals must be an integer of at least 1"):
         Rules(epochs=0)
-    monkeypatch.setattr("zmumu_hybrid.extras.find_spec", lambda name: None if name == "pelican" else object())
+    monkeypatch.setattr("zmumu_hybrid.support.extras.find_spec", lambda name: None if name == "pelican" else object())
     with pytest.raises(
         MissingDependencyError, match=r"pelican-lite is not installed: pip install 'zmumu-hybrid\[rivals\]'"
     ):

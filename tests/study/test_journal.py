@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.errors import InputError, OutputError
+from zmumu_hybrid.execution.tasks import Crew
+from zmumu_hybrid.execution.workers import Workers
 from zmumu_hybrid.study.journal import Journal, Stage
-from zmumu_hybrid.tasks import Crew
 
 
 def run(root: Path, settings: dict[str, Any], needs: tuple[str, ...] = ()) -> list[str]:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from learned import same_weights, toy_columns, write
-from zmumu_hybrid.clusters import Workers
 from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.execution.tasks import Crew
+from zmumu_hybrid.execution.workers import Workers
 from zmumu_hybrid.study import pipeline
 from zmumu_hybrid.study.conditions import OPTIONS, replicas
 from zmumu_hybrid.study.journal import Journal
@@ -16,7 +17,6 @@ from zmumu_hybrid.study.pipeline import Branch, Study, reproduce
 from zmumu_hybrid.study.scales import Scale
 from zmumu_hybrid.study.summary import peak
 from zmumu_hybrid.study.trainings import Training
-from zmumu_hybrid.tasks import Crew
 
 pytest.importorskip("pythia8mc")
 pytest.importorskip("lgatr")

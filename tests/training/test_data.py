@@ -8,7 +8,8 @@ import pytest
 
 from learned import toy_columns, write
 from zmumu_hybrid.errors import InputError
-from zmumu_hybrid.training import TrainingConfig, train
+from zmumu_hybrid.jobs.train import train
+from zmumu_hybrid.training import TrainingConfig
 from zmumu_hybrid.training.data import load
 
 Columns = dict[str, np.ndarray]

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from killing import stopped
 from learned import same_weights
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
+from zmumu_hybrid.jobs.evaluate import evaluate
+from zmumu_hybrid.jobs.train import train
 from zmumu_hybrid.nets import ApproximateSymmetry, DimuonHybrid
 from zmumu_hybrid.nets.config import EventShape, HybridConfig, Invariants, PairMap
-from zmumu_hybrid.training import Ensemble, TrainingConfig, TrainingTable, evaluate, load_ensemble, train
+from zmumu_hybrid.training import Ensemble, TrainingConfig, TrainingTable, load_ensemble
 from zmumu_hybrid.training.trainer import Member
 
 QUICK = TrainingConfig(members=2, epochs=2, batch_size=64, learning_rate=1e-3, seed=4)

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from zmumu_hybrid.errors import MissingDependencyError
+from zmumu_hybrid.jobs.train import train
 from zmumu_hybrid.nets.config import HybridConfig
-from zmumu_hybrid.training import TrainingConfig, train
+from zmumu_hybrid.training import TrainingConfig
 from zmumu_hybrid.training.measures import METRICS
 from zmumu_hybrid.training.trainer import Member
 
@@ -60,7 +61,9 @@ def test_no_step_is_there_twice_after_an_interruption(data: Path, tmp_path: Path
 
 def test_without_tensorboard_nothing_is_begun(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr("zmumu_hybrid.extras.find_spec", lambda name: None if name == "tensorboard" else find(name))
+    monkeypatch.setattr(
+        "zmumu_hybrid.support.extras.find_spec", lambda name: None if name == "tensorboard" else find(name)
+    )
     with pytest.raises(MissingDependencyError, match=r"pip install 'zmumu-hybrid\[tensorboard\]'"):
         train(SMALL, data, tmp_path / "run", replace(QUICK, epochs=1), tensorboard=True)
     assert not (tmp_path / "run").exists()

@@ -12,10 +12,11 @@ import torch
 from safetensors.torch import load_file
 
 from learned import same_weights, toy_columns, write
+from zmumu_hybrid.candidates.reweighting import Reweighting
 from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.jobs.train import train
 from zmumu_hybrid.nets.presets import preset
-from zmumu_hybrid.reweighting import Reweighting
-from zmumu_hybrid.training import TrainingConfig, load_ensemble, train
+from zmumu_hybrid.training import TrainingConfig, load_ensemble
 from zmumu_hybrid.training.augmentation import BoostedCopies, boost
 from zmumu_hybrid.training.data import load
 from zmumu_hybrid.training.resmearing import FreshSmearing

@@ -10,7 +10,7 @@ import typer
 from zmumu_hybrid.cli.options import console_of_names, named_paths
 
 if TYPE_CHECKING:
-    from zmumu_hybrid.analysis import AnalysisSummary
+    from zmumu_hybrid.jobs.analyse import AnalysisSummary
 
 __all__ = ["analyse"]
 
@@ -120,10 +120,12 @@ def analyse(
     ] = None,
 ) -> None:
     """Select muon pairs, vary them, and measure a signal strength with each discriminant."""
-    from zmumu_hybrid import analysis
+    from zmumu_hybrid.jobs.analyse import analyse as run_analysis
+    from zmumu_hybrid.measurement.options import AnalysisOptions
+    from zmumu_hybrid.measurement.templates import Yields
     from zmumu_hybrid.plots import analysis as figures
 
-    options = analysis.AnalysisOptions(
+    options = AnalysisOptions(
         trained_on=trained_on,
         independent=independent,
         rows=rows,
@@ -131,7 +133,7 @@ def analyse(
         systematics=None if systematic is None else tuple(systematic),
         width_uncertainty=width_uncertainty,
         reweighting_uncertainty=reweighting_uncertainty,
-        yields=analysis.Yields(expected_signal, expected_background, luminosity_uncertainty, background_uncertainty),
+        yields=Yields(expected_signal, expected_background, luminosity_uncertainty, background_uncertainty),
         unblind=unblind,
         pt=pt,
         eta=eta,
@@ -154,7 +156,7 @@ def analyse(
         cache=cache,
     )
     inputs = {"signal": signal or [], "background": background or [], "data": data or []}
-    summary = analysis.analyse(inputs, output, named_paths(model or [], "--model"), options, draw=figures.save_all)
+    summary = run_analysis(inputs, output, named_paths(model or [], "--model"), options, draw=figures.save_all)
     _show(summary)
     typer.echo(f"{summary.output}: {summary.seconds:.1f} s")
 

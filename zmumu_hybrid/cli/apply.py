@@ -26,8 +26,8 @@ def export(
     ] = None,
 ) -> None:
     """Export a trained ensemble to ONNX, checked against torch, with its model card."""
-    from zmumu_hybrid.apply import export as export_model
-    from zmumu_hybrid.outputs import output_file
+    from zmumu_hybrid.deploy import export as export_model
+    from zmumu_hybrid.support.outputs import output_file
 
     with output_file(output, "export", [data], [output.with_suffix(".card.json")]) as place:
         model, card = export_model(run, place, data, scalars=scalars or ())
@@ -93,8 +93,8 @@ def apply(
     ] = "data",
 ) -> None:
     """Score the muon pairs of event files: a ROOT file with a row per pair."""
-    from zmumu_hybrid import apply as applying
-    from zmumu_hybrid.outputs import output_file
+    from zmumu_hybrid.jobs import apply as applying
+    from zmumu_hybrid.support.outputs import output_file
 
     options = applying.ApplyOptions(
         executor=executor,

@@ -20,7 +20,7 @@ def convert(
 
     Its SHA-256 is written beside it, to OUTPUT.sha256; `zmumu process` compares the two.
     """
-    from zmumu_hybrid import convert as conversion
+    from zmumu_hybrid.events import lhe_to_root as conversion
 
     summary = conversion.convert(inputs, output, note=True, show_progress=True)
     typer.echo(

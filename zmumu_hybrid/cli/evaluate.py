@@ -18,9 +18,9 @@ def evaluate(
     output: Annotated[Path, typer.Option("--output", "-o", help="JSON file for the metrics.")],
 ) -> None:
     """Measure an ensemble, on events that it was not trained on: of its own sample those held out."""
-    from zmumu_hybrid.files import write_json
-    from zmumu_hybrid.outputs import output_file
-    from zmumu_hybrid.training.evaluation import evaluate as evaluate_ensemble
+    from zmumu_hybrid.jobs.evaluate import evaluate as evaluate_ensemble
+    from zmumu_hybrid.support.files import write_json
+    from zmumu_hybrid.support.outputs import output_file
 
     with output_file(output, "evaluate", [data]):
         found = evaluate_ensemble(run, data)

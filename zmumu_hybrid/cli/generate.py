@@ -26,7 +26,7 @@ def generate(
     ecm: Annotated[float, typer.Option(help="Proton-proton collision energy in GeV.")] = 13000.0,
 ) -> None:
     """Generate muon pairs with Pythia 8 at leading order, without showers, as a Les Houches Event file."""
-    from zmumu_hybrid import generate as generation
+    from zmumu_hybrid.generation import sample as generation
 
     summary = generation.generate(
         process,

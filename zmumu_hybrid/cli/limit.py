@@ -25,9 +25,9 @@ def limit(
     ] = None,
 ) -> None:
     """Compute the best possible AUC, and the best with Lorentz invariants alone."""
-    from zmumu_hybrid.files import write_json
-    from zmumu_hybrid.optimal import limit as compute
-    from zmumu_hybrid.outputs import output_file
+    from zmumu_hybrid.jobs.limit import limit as compute
+    from zmumu_hybrid.support.files import write_json
+    from zmumu_hybrid.support.outputs import output_file
 
     with output_file(output, "limit", [data, truth]):
         found = compute(data, truth=truth, rows=rows, show_progress=True)

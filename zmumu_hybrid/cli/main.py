@@ -28,7 +28,7 @@ from zmumu_hybrid.cli import (
 )
 from zmumu_hybrid.cli.options import ManyValues
 from zmumu_hybrid.errors import OutputError, ZmumuError
-from zmumu_hybrid.extras import explained
+from zmumu_hybrid.support.extras import explained
 
 __all__ = ["app", "main"]
 

@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from zmumu_hybrid.clusters import ExecutorName, Workers
+    from zmumu_hybrid.execution.workers import ExecutorName, Workers
 
 __all__ = ["ManyValues", "available_cores", "choose_workers", "console_of_names", "named_paths", "spread_values"]
 
@@ -41,9 +41,9 @@ def choose_workers(
     Raises
     ------
     ConfigurationError
-        As `zmumu_hybrid.clusters.Workers`.
+        As `zmumu_hybrid.execution.workers.Workers`.
     """
-    from zmumu_hybrid.clusters import Workers
+    from zmumu_hybrid.execution.workers import Workers
 
     chosen = executor or ("dask" if scheduler or jobqueue else otherwise)
     return Workers(chosen, available_cores() if workers is None else workers, scheduler, jobqueue)

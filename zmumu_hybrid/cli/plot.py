@@ -27,8 +27,8 @@ def plot(
 
     Spectra and masses from `zmumu process`; learning curve, architecture and symmetry factor from `zmumu train`.
     """
-    from zmumu_hybrid.outputs import output_folder
     from zmumu_hybrid.plots.folders import draw_folder, draw_runs
+    from zmumu_hybrid.support.outputs import output_folder
 
     folders = named_paths(directories, "run")
     with output_folder(output, "plot"):

@@ -10,7 +10,7 @@ import typer
 from zmumu_hybrid.cli.options import console_of_names
 
 if TYPE_CHECKING:
-    from zmumu_hybrid.processing import ProcessSummary
+    from zmumu_hybrid.jobs.process import ProcessSummary
 
 __all__ = ["process"]
 
@@ -89,7 +89,7 @@ def process(
     ] = None,
 ) -> None:
     """Select muon pairs, smear them, and write histograms and the candidate table."""
-    from zmumu_hybrid import processing
+    from zmumu_hybrid.jobs import process as processing
 
     options = processing.ProcessOptions(
         executor=executor,

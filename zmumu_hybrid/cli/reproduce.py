@@ -34,9 +34,9 @@ def reproduce(
     """Run the whole study: events, networks, figures, report. What is done already is skipped."""
     from rich.console import Console
 
-    from zmumu_hybrid.outputs import output_folder
     from zmumu_hybrid.study.pipeline import Study, reproduce
     from zmumu_hybrid.study.scales import SCALES
+    from zmumu_hybrid.support.outputs import output_folder
 
     console = Console(stderr=True, highlight=False)
     states = {"start": "[dim]...[/]", "done": "[green]done[/]", "skip": "[dim]done before[/]"}

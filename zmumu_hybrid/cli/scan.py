@@ -60,14 +60,14 @@ def scan(
     ] = None,
 ) -> None:
     """Scan batch size, learning rate, weight decay and latent width; the same command goes on where it was ended."""
-    from zmumu_hybrid.extras import require
+    from zmumu_hybrid.support.extras import require
     from zmumu_hybrid.training.settings import configure
 
     require("torch", "safetensors", "optuna")
-    from zmumu_hybrid.outputs import output_folder
     from zmumu_hybrid.plots.hyperparameters import draw
-    from zmumu_hybrid.training.scan.scan import ScanConfig
-    from zmumu_hybrid.training.scan.scan import scan as run_scan
+    from zmumu_hybrid.scan.scan import ScanConfig
+    from zmumu_hybrid.scan.scan import scan as run_scan
+    from zmumu_hybrid.support.outputs import output_folder
 
     given = {"members": members, "epochs": epochs, "fraction": fraction, "precision": precision, "device": device}
     described, training = configure(model, preset, given | {"seed": seed})

@@ -22,10 +22,10 @@ def smearing(
     seed: Annotated[int, typer.Option(help="Of the smearing.")] = 0,
 ) -> None:
     """Write the smearing as a correctionlib payload: the same draws in every framework."""
-    from zmumu_hybrid.analysis.systematics import Systematics
-    from zmumu_hybrid.outputs import output_file
-    from zmumu_hybrid.payload import write_payload
-    from zmumu_hybrid.smearing import SmearingConfig
+    from zmumu_hybrid.measurement.systematics import Systematics
+    from zmumu_hybrid.physics.smearing import SmearingConfig
+    from zmumu_hybrid.physics.smearing_payload import write_payload
+    from zmumu_hybrid.support.outputs import output_file
 
     config = SmearingConfig(smearing, hold, width, seed, draws="correctionlib")
     datasets = dataset or ["signal", "background"]

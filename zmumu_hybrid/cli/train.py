@@ -47,8 +47,8 @@ def train(
     ] = False,
 ) -> None:
     """Train an ensemble; the same command goes on where it was interrupted."""
-    from zmumu_hybrid.outputs import output_folder
-    from zmumu_hybrid.training.run import train as train_ensemble
+    from zmumu_hybrid.jobs.train import train as train_ensemble
+    from zmumu_hybrid.support.outputs import output_folder
     from zmumu_hybrid.training.settings import configure
 
     given = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from zmumu_hybrid.lhe.event_stream import LHEStream
 from zmumu_hybrid.lhe.header import LHEInit, LHEProcess, LHEWeight
-from zmumu_hybrid.lhe.reading import iterate_lhe, read_init, read_lhe
-from zmumu_hybrid.lhe.stream import LHEStream
+from zmumu_hybrid.lhe.reader import iterate_lhe, read_init, read_lhe
 
 __all__ = ["LHEInit", "LHEProcess", "LHEStream", "LHEWeight", "iterate_lhe", "read_init", "read_lhe"]

@@ -12,8 +12,8 @@ from awkward.contents import ListOffsetArray, NumpyArray, RecordArray
 from awkward.index import Index64
 from numpy.typing import NDArray
 
+from zmumu_hybrid.lhe.event_id import identify
 from zmumu_hybrid.lhe.header import LHEWeight, decode
-from zmumu_hybrid.lhe.identity import identify
 from zmumu_hybrid.lhe.layout import (
     EVENT_FLOATS,
     EVENT_INTEGERS,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from zmumu_hybrid.errors import LHEError
-from zmumu_hybrid.lhe.numerals import parse_decimal
+from zmumu_hybrid.lhe.decimals import parse_decimal
 
 __all__ = ["LHEInit", "LHEProcess", "LHEWeight", "UnfinishedError", "decode", "excerpt", "line_at", "parse_preamble"]
 

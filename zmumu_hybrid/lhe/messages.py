@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from zmumu_hybrid.errors import LHEError
+from zmumu_hybrid.lhe.decimals import parse_decimal
 from zmumu_hybrid.lhe.header import decode
 from zmumu_hybrid.lhe.layout import (
     EVENT_FLOATS,
@@ -15,7 +16,6 @@ from zmumu_hybrid.lhe.layout import (
     WEIGHT_FIELD,
     Found,
 )
-from zmumu_hybrid.lhe.numerals import parse_decimal
 
 __all__ = ["event_error", "truncated"]
 

@@ -8,35 +8,24 @@ torch.Size([3])
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from zmumu_hybrid.extras import explained
+from zmumu_hybrid.support.lazy import lazily
 
 if TYPE_CHECKING:
     from zmumu_hybrid.nets.approximate_symmetry import ApproximateSymmetry
     from zmumu_hybrid.nets.dimuon import PFN, DimuonHybrid, InvariantNetwork
     from zmumu_hybrid.nets.presets import preset
 
-_HOMES = {
-    "ApproximateSymmetry": "approximate_symmetry",
-    "DimuonHybrid": "dimuon",
-    "InvariantNetwork": "dimuon",
-    "PFN": "dimuon",
-    "preset": "presets",
-}
-
 __all__ = ["PFN", "ApproximateSymmetry", "DimuonHybrid", "InvariantNetwork", "preset"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    except ModuleNotFoundError as error:
-        raise explained(error) from error
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "ApproximateSymmetry": "zmumu_hybrid.nets.approximate_symmetry",
+        "DimuonHybrid": "zmumu_hybrid.nets.dimuon",
+        "InvariantNetwork": "zmumu_hybrid.nets.dimuon",
+        "PFN": "zmumu_hybrid.nets.dimuon",
+        "preset": "zmumu_hybrid.nets.presets",
+    },
+)

@@ -15,7 +15,7 @@ from zmumu_hybrid.nets.names import (
     PAIR_INVARIANTS,
     check_name,
 )
-from zmumu_hybrid.values import require_count
+from zmumu_hybrid.support.values import require_count
 
 __all__ = [
     "CONFIGS",

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from zmumu_hybrid.kinematics import boost_matrix, rotation_matrix
+from zmumu_hybrid.physics.kinematics import boost_matrix, rotation_matrix
 
 __all__ = [
     "FACTOR_TOLERANCE",
@@ -101,7 +101,8 @@ def assert_lorentz_invariant(
     p4 : Tensor, shape (B, n, 4)
         E, px, py, pz, zero for padding.
     transformations : iterable of array, shape (4, 4)
-        Others, for a network that knows a subgroup: see `zmumu_hybrid.kinematics.boost_matrix` and `rotation_matrix`.
+        Others, for a network that knows a subgroup: see `zmumu_hybrid.physics.kinematics.boost_matrix` and
+        `rotation_matrix`.
     tolerance : float
     **inputs
         Other arguments of the network by name.

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zmumu_hybrid.kinematics import Floats
+from zmumu_hybrid.candidates.reweighting import Reweighting
+from zmumu_hybrid.candidates.truth import Sample
 from zmumu_hybrid.optimal.density import TruthCuts, TruthDensity, fit_truth_density, mass_knots
 from zmumu_hybrid.optimal.likelihood import MeasuredPairs, log_likelihoods
-from zmumu_hybrid.optimal.sample import Sample
-from zmumu_hybrid.reweighting import Reweighting
-from zmumu_hybrid.smearing import SmearingConfig
+from zmumu_hybrid.physics.kinematics import Floats
+from zmumu_hybrid.physics.smearing import SmearingConfig
 
 __all__ = ["OptimalClassifier", "learn_classifier", "log_ratios"]
 

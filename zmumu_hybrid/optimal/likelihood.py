@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid.errors import ConfigurationError
-from zmumu_hybrid.kinematics import Floats
 from zmumu_hybrid.optimal.density import TruthCuts, TruthDensity
-from zmumu_hybrid.smearing import SmearingConfig
+from zmumu_hybrid.physics.kinematics import Floats
+from zmumu_hybrid.physics.smearing import SmearingConfig
 
 __all__ = ["MeasuredPairs", "log_likelihoods", "quadrature_nodes"]
 

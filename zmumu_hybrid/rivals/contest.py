@@ -10,18 +10,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from zmumu_hybrid import keys
+from zmumu_hybrid.draws import keys
 from zmumu_hybrid.errors import ConfigurationError
-from zmumu_hybrid.extras import require
-from zmumu_hybrid.kinematics import Floats
+from zmumu_hybrid.jobs.train import train
+from zmumu_hybrid.physics.kinematics import Floats
 from zmumu_hybrid.rivals.networks import NETWORKS
 from zmumu_hybrid.rivals.trees import Trees
+from zmumu_hybrid.support.extras import require
+from zmumu_hybrid.support.values import require_count, require_seed
 from zmumu_hybrid.training.config import TrainingConfig
 from zmumu_hybrid.training.data import TrainingTable, load
 from zmumu_hybrid.training.ensemble import Ensemble
 from zmumu_hybrid.training.measures import measure
-from zmumu_hybrid.training.run import train
-from zmumu_hybrid.values import require_count, require_seed
 
 __all__ = ["RIVALS", "Rules", "Scorer", "contest", "require_packages", "timed"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zmumu_hybrid.kinematics import Floats
+from zmumu_hybrid.physics.kinematics import Floats
 from zmumu_hybrid.training.data import TrainingTable
 
 __all__ = ["Trees"]

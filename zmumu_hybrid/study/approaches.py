@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zmumu_hybrid.files import read_json, write_json
+from zmumu_hybrid.jobs.limit import headroom
 from zmumu_hybrid.nets.config import NetworkConfig
 from zmumu_hybrid.nets.presets import preset
-from zmumu_hybrid.optimal import headroom
 from zmumu_hybrid.study.leaks import refuse_leaks
 from zmumu_hybrid.study.trainings import MODELS, RUN
+from zmumu_hybrid.support.files import read_json, write_json
 from zmumu_hybrid.training.config import TrainingConfig
 from zmumu_hybrid.training.settings import configure
 
@@ -182,8 +182,8 @@ def reach(case: Case, root: Path, folder: Path, *, seed: int = 0, threads: int |
         "auc" and "headroom" of every member on the evaluation sample, "held_out", its AUC on the held-out events, the
         mean statistical "..._uncertainty" of both; "seconds" of the training, "epochs", "seed".
     """
-    from zmumu_hybrid.training.evaluation import measure_ensemble
-    from zmumu_hybrid.training.run import train
+    from zmumu_hybrid.jobs.evaluate import measure_ensemble
+    from zmumu_hybrid.jobs.train import train
 
     limit = read_json(root / "limit.json")
     model, training = case.describe()

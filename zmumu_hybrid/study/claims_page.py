@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zmumu_hybrid.files import atomic_path
+from zmumu_hybrid.support.files import atomic_path
 
 __all__ = ["render_claims", "write_claims"]
 

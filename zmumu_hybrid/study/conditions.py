@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zmumu_hybrid.candidates.reweighting import Binning
 from zmumu_hybrid.errors import ConfigurationError
-from zmumu_hybrid.reweighting import Binning
-from zmumu_hybrid.smearing import SmearingMode
+from zmumu_hybrid.physics.smearing import SmearingMode
 
 __all__ = ["OPTIONS", "PAPER", "WIDTH", "Conditions", "of_width", "replicas"]
 
@@ -26,7 +26,7 @@ class Conditions:
     text : str
         What is different from the paper, in words.
     smearing, binning : str
-        See `zmumu_hybrid.smearing.SmearingConfig` and `zmumu_hybrid.reweighting.fit`.
+        See `zmumu_hybrid.physics.smearing.SmearingConfig` and `zmumu_hybrid.candidates.reweighting.fit`.
     width : float
         Relative width of the smearing.
     replica : int

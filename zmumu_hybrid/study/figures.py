@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zmumu_hybrid import histograms
+from zmumu_hybrid.candidates import histograms
 from zmumu_hybrid.study.scales import SMALL
 from zmumu_hybrid.study.trainings import MODELS, POOLINGS, Training, by_fraction
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid.errors import InputError, OutputError
-from zmumu_hybrid.files import atomic_path, make_directory, read_json, sha256, write_json
-from zmumu_hybrid.tasks import Crew, Task, wait_for_file
-from zmumu_hybrid.values import require_form
+from zmumu_hybrid.execution.tasks import Crew, Task, wait_for_file
+from zmumu_hybrid.support.files import atomic_path, make_directory, read_json, sha256, write_json
+from zmumu_hybrid.support.values import require_form
 
 __all__ = ["Journal", "Record", "Stage"]
 
@@ -133,7 +133,7 @@ class Journal:
         OutputError
             If an action ended without having written one of its outputs.
         ZmumuError
-            See `zmumu_hybrid.tasks.Crew.run`; the message begins with the name of the stage.
+            See `zmumu_hybrid.execution.tasks.Crew.run`; the message begins with the name of the stage.
         """
         if not crew.elsewhere:
             for stage in stages:

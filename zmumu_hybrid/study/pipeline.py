@@ -9,17 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zmumu_hybrid import keys
-from zmumu_hybrid.clusters import Workers
-from zmumu_hybrid.files import make_directory, write_json
+from zmumu_hybrid.draws import keys
+from zmumu_hybrid.execution.tasks import Crew
+from zmumu_hybrid.execution.workers import Workers
 from zmumu_hybrid.study.conditions import PAPER, WIDTH, Conditions, of_width
 from zmumu_hybrid.study.journal import Journal, Stage
 from zmumu_hybrid.study.leaks import refuse_leaks
 from zmumu_hybrid.study.outcome import Outcome
 from zmumu_hybrid.study.scales import Scale
 from zmumu_hybrid.study.trainings import RUN, Training, plan
-from zmumu_hybrid.tasks import Crew
-from zmumu_hybrid.values import require_count, require_seed
+from zmumu_hybrid.support.files import make_directory, write_json
+from zmumu_hybrid.support.values import require_count, require_seed
 
 __all__ = ["Branch", "Study", "reproduce"]
 
@@ -131,7 +131,7 @@ class Branch:
 
 def generate_sample(branch: Branch, sample: str, process: str) -> dict[str, Any]:
     """Generate the events of one process for one sample."""
-    from zmumu_hybrid.generate import generate
+    from zmumu_hybrid.generation.sample import generate
 
     study = branch.study
     summary = generate(
@@ -151,7 +151,7 @@ def generate_sample(branch: Branch, sample: str, process: str) -> dict[str, Any]
 
 def process_sample(branch: Branch, sample: str) -> dict[str, Any]:
     """Smear the events of a sample and write its table; the evaluation sample takes the study's reweighting."""
-    from zmumu_hybrid.processing import ProcessOptions, process
+    from zmumu_hybrid.jobs.process import ProcessOptions, process
 
     root = branch.study.root
     summary = process(
@@ -198,7 +198,7 @@ def score_ensemble(branch: Branch, training: Training) -> dict[str, Any]:
 
 def measure_limit(branch: Branch) -> dict[str, Any]:
     """Compute the best possible AUC on the evaluation sample, with densities from the study sample."""
-    from zmumu_hybrid.optimal import limit
+    from zmumu_hybrid.jobs.limit import limit
 
     found = limit(branch.path("evaluation"), truth=branch.path("study"))
     write_json(branch.path("limit.json"), found)

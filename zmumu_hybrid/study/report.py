@@ -9,8 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from zmumu_hybrid.files import atomic_path
 from zmumu_hybrid.study.claims_page import overtaking
+from zmumu_hybrid.support.files import atomic_path
 
 __all__ = ["render", "write_report"]
 

@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zmumu_hybrid.files import read_json, write_json
-from zmumu_hybrid.optimal import headroom
+from zmumu_hybrid.jobs.limit import headroom
 from zmumu_hybrid.study.approaches import summarise
 from zmumu_hybrid.study.leaks import refuse_leaks
 from zmumu_hybrid.study.scales import SMALL
 from zmumu_hybrid.study.trainings import MODELS, Training
+from zmumu_hybrid.support.files import read_json, write_json
 
 if TYPE_CHECKING:
     from zmumu_hybrid.rivals import Rules

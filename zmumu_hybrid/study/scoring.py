@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from zmumu_hybrid.jobs.evaluate import measure_ensemble
+from zmumu_hybrid.jobs.train import train
 from zmumu_hybrid.nets.presets import preset
 from zmumu_hybrid.study.trainings import Training
 from zmumu_hybrid.training.config import TrainingConfig
 from zmumu_hybrid.training.ensemble import load_ensemble
-from zmumu_hybrid.training.evaluation import measure_ensemble
 from zmumu_hybrid.training.measures import SLICES, read_metrics
-from zmumu_hybrid.training.run import train
 
 __all__ = ["PT_POINTS", "score", "train_as"]
 

@@ -13,13 +13,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from zmumu_hybrid import candidates, provenance
-from zmumu_hybrid.optimal import headroom
+from zmumu_hybrid.candidates import table as candidates
+from zmumu_hybrid.jobs.limit import headroom
 from zmumu_hybrid.study.claims import judge, overtaking
 from zmumu_hybrid.study.journal import Journal
 from zmumu_hybrid.study.outcome import Outcome
 from zmumu_hybrid.study.scales import SMALL, Scale
 from zmumu_hybrid.study.trainings import MODELS, POOLINGS, Training
+from zmumu_hybrid.support import provenance
 
 __all__ = ["collect", "mass_widths"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zmumu_hybrid.files import read_json, write_json
 from zmumu_hybrid.study.approaches import SMALL, Case, of_the_paper, reach_all, summarise
 from zmumu_hybrid.study.conditions import PAPER
 from zmumu_hybrid.study.trainings import MODELS, Training
+from zmumu_hybrid.support.files import read_json, write_json
 
 if TYPE_CHECKING:
     from zmumu_hybrid.study.journal import Journal
@@ -70,8 +70,9 @@ def implied_shares(root: Path) -> list[float | None]:
 
     At one pT the factor of the reweighting is one number; it is left out, as its steps inside a bin tell nothing.
     """
-    from zmumu_hybrid import candidates
-    from zmumu_hybrid.optimal import beyond_invariants, learn_classifier, read_sample, read_settings
+    from zmumu_hybrid.candidates import table as candidates
+    from zmumu_hybrid.candidates.truth import read_sample, read_settings
+    from zmumu_hybrid.optimal import beyond_invariants, learn_classifier
 
     truth, sample = read_sample(root / "study"), read_sample(root / "evaluation")
     smearing, _ = read_settings(root / "evaluation", sample)
@@ -112,7 +113,7 @@ def symmetry(root: Path) -> dict[str, Any]:
 
 def draw_symmetry(root: Path, found: Mapping[str, Any], note: str) -> None:
     """Draw the learned weight and the implied share, a panel for each data set."""
-    from zmumu_hybrid import histograms
+    from zmumu_hybrid.candidates import histograms
     from zmumu_hybrid.plots import style, symmetry_factor
     from zmumu_hybrid.study.figures import PT_GRID
     from zmumu_hybrid.training.ensemble import load_ensemble

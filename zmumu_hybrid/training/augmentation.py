@@ -17,9 +17,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from zmumu_hybrid import keys
-from zmumu_hybrid.kinematics import Floats
-from zmumu_hybrid.optimal.sample import Sample, resmear
+from zmumu_hybrid.candidates.truth import Sample, resmear
+from zmumu_hybrid.draws import keys
+from zmumu_hybrid.physics.kinematics import Floats
 from zmumu_hybrid.training.data import TrainingTable, as_table
 from zmumu_hybrid.training.resmearing import read_truth
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from zmumu_hybrid.errors import InputError, MissingInputError, ModelError
-from zmumu_hybrid.files import atomic_path, parse_json, read_json, write_json
-from zmumu_hybrid.values import require_form
+from zmumu_hybrid.support.files import atomic_path, parse_json, read_json, write_json
+from zmumu_hybrid.support.values import require_form
 
 __all__ = ["FORMAT", "VERSION", "fingerprint", "load_tensors", "plain", "read_config", "save_tensors", "write_config"]
 
@@ -97,7 +97,7 @@ def load_tensors(
     path : Path
     expected : str
     form : mapping, optional
-        What else is needed of the metadata; see `zmumu_hybrid.values.require_form`.
+        What else is needed of the metadata; see `zmumu_hybrid.support.values.require_form`.
 
     Raises
     ------

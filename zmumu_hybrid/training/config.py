@@ -7,7 +7,7 @@ import math
 
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.nets.config import choose
-from zmumu_hybrid.values import require_count, require_number, require_seed
+from zmumu_hybrid.support.values import require_count, require_number, require_seed
 
 __all__ = ["COPIES", "SCHEDULES", "TrainingConfig"]
 

@@ -12,12 +12,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zmumu_hybrid import candidates
+from zmumu_hybrid.candidates import table as candidates
+from zmumu_hybrid.candidates.training_events import TrainingEvents
+from zmumu_hybrid.draws.split import subset
 from zmumu_hybrid.errors import InputError
-from zmumu_hybrid.outputs import require_mark
-from zmumu_hybrid.splitting import subset
-from zmumu_hybrid.training_events import TrainingEvents
-from zmumu_hybrid.values import require_form
+from zmumu_hybrid.support.outputs import require_mark
+from zmumu_hybrid.support.values import require_form
 
 __all__ = [
     "DTYPES",

@@ -14,13 +14,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from zmumu_hybrid import provenance
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
-from zmumu_hybrid.files import make_directory, read_json, write_json
+from zmumu_hybrid.nets import ranges
 from zmumu_hybrid.nets.approximate_symmetry import find_joined
 from zmumu_hybrid.nets.config import NetworkConfig, from_dict, network_config
 from zmumu_hybrid.nets.dimuon import PFN, DimuonHybrid, InvariantNetwork, ParticleNetwork, build
-from zmumu_hybrid.training import ranges
+from zmumu_hybrid.support import provenance
+from zmumu_hybrid.support.files import make_directory, read_json, write_json
 from zmumu_hybrid.training.checkpoints import fingerprint, load_tensors, read_config, save_tensors, write_config
 from zmumu_hybrid.training.config import TrainingConfig
 from zmumu_hybrid.training.data import Arrays, require_arrays
@@ -41,7 +41,7 @@ class Ensemble(Sequence[nn.Module]):
     stopped : list of int
         Members of the training that are not here, because they were stopped when their loss was not finite.
     ranges : dict
-        Ranges of the training events, see `zmumu_hybrid.training.ranges.describe`; empty if they are not known.
+        Ranges of the training events, see `zmumu_hybrid.nets.ranges.describe`; empty if they are not known.
     inputs : dict
         What the networks take: for each name the "dtype", and the "shape" of one event; empty if that is not known.
     """

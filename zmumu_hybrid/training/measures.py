@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zmumu_hybrid.errors import InputError
-from zmumu_hybrid.files import require_file
-from zmumu_hybrid.handles import open_parquet
 from zmumu_hybrid.metrics import auc_with_uncertainty
+from zmumu_hybrid.support.files import require_file
+from zmumu_hybrid.support.handles import open_parquet
 from zmumu_hybrid.training.data import TrainingTable
 
-__all__ = ["METRICS", "SLICES", "measure", "read_metrics"]
+__all__ = ["METRICS", "SLICES", "measure", "read_metrics", "summarise"]
 
 SLICES = {"below30": (0.0, 30.0), "30to40": (30.0, 40.0), "above40": (40.0, np.inf)}
 """Slices of the pT of the mu+ (GeV), as in Fig. 2 of the paper."""
@@ -107,3 +107,14 @@ def read_metrics(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
             wanted = "whole numbers" if name in ("member", "epoch") else "numbers"
             raise InputError(f"{path}: column {name} does not hold {wanted} in all of its rows: train again")
     return found
+
+
+def summarise(values: list[float]) -> dict[str, Any]:
+    """Return "mean" and "std" of the values of "members", and these; null where a value is not finite."""
+    finite = bool(np.isfinite(values).all())
+    several = finite and len(values) > 1
+    return {
+        "mean": float(np.mean(values)) if finite else None,
+        "std": float(np.std(values, ddof=1)) if several else None,
+        "members": [value if np.isfinite(value) else None for value in values],
+    }

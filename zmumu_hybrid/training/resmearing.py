@@ -1,8 +1,8 @@
 """Fresh smearing: the true training pairs measured anew in every epoch.
 
 The smearing is known, so that one true pair stands for all its measurements; a network that never sees the same one
-twice cannot learn them by heart. The draws are keyed (`zmumu_hybrid.keys`): the same seed, event and epoch give the
-same numbers, whatever came before, in whatever order.
+twice cannot learn them by heart. The draws are keyed (`zmumu_hybrid.draws.keys`): the same seed, event and epoch give
+the same numbers, whatever came before, in whatever order.
 
 The weight goes with the measurement. The background's factor is a function of the measured transverse momentum of the
 mu+, fitted once on the training events as `zmumu process` smeared them. It is part of what the two densities are that
@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from zmumu_hybrid.candidates.reweighting import Reweighting
+from zmumu_hybrid.candidates.truth import Sample, read_settings, resmear
 from zmumu_hybrid.errors import InputError
-from zmumu_hybrid.optimal.sample import Sample, read_settings, resmear
-from zmumu_hybrid.reweighting import Reweighting
-from zmumu_hybrid.smearing import SmearingConfig
+from zmumu_hybrid.physics.smearing import SmearingConfig
 from zmumu_hybrid.training.data import MOMENTA, TrainingTable, as_table, read_rows, table_path
 
 __all__ = ["FreshSmearing", "read_truth"]

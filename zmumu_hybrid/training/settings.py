@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid.errors import ConfigurationError
-from zmumu_hybrid.extras import require
-from zmumu_hybrid.files import read_toml
 from zmumu_hybrid.nets.config import CONFIGS, NetworkConfig, from_dict
 from zmumu_hybrid.nets.presets import TRAININGS
 from zmumu_hybrid.nets.presets import preset as find_preset
+from zmumu_hybrid.support.extras import require
+from zmumu_hybrid.support.files import read_toml
 from zmumu_hybrid.training.config import TrainingConfig
 
 __all__ = ["configure", "require_torch"]

@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from zmumu_hybrid.extras import require
-from zmumu_hybrid.files import make_directory
-from zmumu_hybrid.handles import plain_name
+from zmumu_hybrid.support.extras import require
+from zmumu_hybrid.support.files import make_directory
+from zmumu_hybrid.support.handles import plain_name
 from zmumu_hybrid.training.trainer import Member, Row
 
 __all__ = ["event_log", "write_events"]

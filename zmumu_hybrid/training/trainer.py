@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zmumu_hybrid import keys
+from zmumu_hybrid.draws import keys
 from zmumu_hybrid.errors import InputError, ModelError
 from zmumu_hybrid.training.checkpoints import load_tensors, plain, save_tensors
 from zmumu_hybrid.training.config import TrainingConfig

@@ -1,0 +1,1 @@
+"""Random draws as functions of keys: the same seed and event give the same number everywhere."""

@@ -1,0 +1,1 @@
+"""Where the work is done: this process, its children or a dask cluster."""

@@ -1,0 +1,353 @@
+"""Where chunks run: in this process, in local processes, or on a dask cluster.
+
+Each choice is a `concurrent.futures` pool (or None for this process) that lives as long as a ``with`` block.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from zmumu_hybrid.errors import ConfigurationError, InputError, ZmumuError
+from zmumu_hybrid.support.extras import require
+from zmumu_hybrid.support.files import read_yaml
+from zmumu_hybrid.support.values import require_count, require_number
+
+__all__ = ["ExecutorName", "Workers", "describe_loss", "jobqueue_cluster", "worker_pool"]
+
+ExecutorName = Literal["iterative", "futures", "dask"]
+
+_JOBQUEUE_CLUSTERS = {
+    "htcondor": "HTCondorCluster",
+    "lsf": "LSFCluster",
+    "moab": "MoabCluster",
+    "oar": "OARCluster",
+    "pbs": "PBSCluster",
+    "sge": "SGECluster",
+    "slurm": "SLURMCluster",
+}
+
+
+_KNOCKING = 2.5
+"""Seconds in which a scheduler must take a connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Who does the work.
+
+    Parameters
+    ----------
+    executor : "iterative", "futures" or "dask"
+        This process, local processes, or a dask cluster.
+    workers : int
+        Number of local processes, of dask workers to start, or of workers to ask a batch system for. Without effect
+        on "iterative" and on a scheduler that runs already.
+    scheduler : str, optional
+        Address of a dask scheduler that runs already ("tcp://host:8786").
+    jobqueue : Path, optional
+        YAML file in the format of dask-jobqueue's configuration: start the workers as batch jobs.
+    worker_timeout : float
+        Seconds to wait for the first worker of a scheduler that runs already.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is out of range, or `scheduler` or `jobqueue` come without "dask", or both are given.
+    """
+
+    executor: ExecutorName = "iterative"
+    workers: int = 1
+    scheduler: str | None = None
+    jobqueue: Path | None = None
+    worker_timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.executor not in get_args(ExecutorName):
+            raise ConfigurationError(f"executor {self.executor!r} is not one of {', '.join(get_args(ExecutorName))}")
+        require_count("workers", self.workers, 1, 100_000 if self.jobqueue else 1024)
+        require_number("worker_timeout", self.worker_timeout, 0)
+        if self.executor != "dask" and (self.scheduler or self.jobqueue):
+            raise ConfigurationError(f"a scheduler or a jobqueue needs the executor dask, not {self.executor}")
+        if self.scheduler and self.jobqueue:
+            raise ConfigurationError("give a scheduler that runs already or a jobqueue to start one, not both")
+
+    def require(self) -> None:
+        """Refuse what cannot be started or reached, in seconds: for the beginning of a long job.
+
+        Raises
+        ------
+        ConfigurationError
+            If nobody listens at the address of the scheduler, or the jobqueue file has no batch system that is known.
+        MissingInputError, InputError
+            If there is no such file, or it is not as `jobqueue_cluster` needs it.
+        MissingDependencyError
+            If a package is not installed.
+        """
+        if self.executor == "dask":
+            require("distributed")
+        if self.scheduler:
+            _knock(self.scheduler)
+        if self.jobqueue:
+            _read_jobqueue(self.jobqueue)
+
+
+def describe_loss(error: BaseException) -> str | None:
+    """Return in words what was lost if that is why a task of a pool gave no answer, None if it raised the error."""
+    if isinstance(error, concurrent.futures.CancelledError):
+        return "the connection to the dask scheduler was lost: see that it runs, and run the same command again"
+    if isinstance(error, concurrent.futures.BrokenExecutor) or type(error).__name__ == "KilledWorker":
+        said = " ".join(str(error).split()) or type(error).__name__
+        return f"its worker was lost ({said}): if it ran out of memory, try fewer workers or smaller pieces"
+    return None
+
+
+@contextmanager
+def worker_pool(config: Workers) -> Iterator[concurrent.futures.Executor | None]:
+    """Start the workers of `config`, yield them as a pool (None for this process), and stop what was started.
+
+    Raises
+    ------
+    ConfigurationError
+        If no scheduler answers at the given address, or it has no worker.
+    MissingDependencyError
+        If dask's `distributed` or `dask_jobqueue` is needed and not installed.
+    """
+    if config.executor == "iterative":
+        yield None
+    elif config.executor == "futures":
+        with _processes(config.workers) as pool:
+            yield pool
+    else:
+        with _dask(config) as pool:
+            yield pool
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[concurrent.futures.Executor]:
+    import loky
+
+    pool = loky.ProcessPoolExecutor(
+        max_workers=workers,
+        initializer=_end_with_parent,
+        initargs=(os.getpid(),),
+        env={"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"},  # what the allocators of arrays keep is no leak
+    )
+    finished = False
+    try:
+        with _interrupts_for_this_process_alone():
+            pool.submit(os.getpid)  # starts all workers
+        yield pool
+        finished = True
+    finally:
+        pool.shutdown(wait=True, kill_workers=not finished)
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process soon after the process `parent` has gone; a pool's own workers would wait for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _interrupts_for_this_process_alone() -> Iterator[None]:
+    """Let what is started in the block never see Ctrl-C, which this process then answers for all."""
+    resource_tracker.ensure_running()  # it would unblock the signal when it starts
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+@contextmanager
+def _dask(config: Workers) -> Iterator[concurrent.futures.Executor]:
+    config.require()
+    import distributed
+
+    with _quiet(), ExitStack() as stack:
+        if config.scheduler:
+            client = stack.enter_context(_connect(config))
+        elif config.jobqueue:
+            cluster = stack.enter_context(jobqueue_cluster(config.jobqueue))
+            _submit_jobs(cluster, config)
+            client = stack.enter_context(distributed.Client(cluster))
+        else:
+            with _interrupts_for_this_process_alone():
+                cluster = distributed.LocalCluster(
+                    n_workers=config.workers, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL"
+                )
+            stack.enter_context(cluster)
+            client = stack.enter_context(distributed.Client(cluster))
+        pool = client.get_executor(pure=False)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(wait=False)
+
+
+@contextmanager
+def _connect(config: Workers) -> Iterator[Any]:
+    """Yield a client of the scheduler at ``config.scheduler`` that has at least one worker."""
+    import distributed
+
+    try:
+        client = distributed.Client(config.scheduler, timeout=10)
+    except Exception as error:  # whatever something else answers makes of dask's protocol
+        raise ConfigurationError(f"no dask scheduler answers at {config.scheduler!r}: {_first_line(error)}") from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=config.worker_timeout)
+        except TimeoutError:
+            raise ConfigurationError(
+                f"the dask scheduler at {config.scheduler!r} got no worker in {config.worker_timeout:g} s: start some"
+            ) from None
+        yield client
+
+
+def _knock(address: str) -> None:
+    """Raise `ConfigurationError` unless somebody listens at an address; dask itself would try again for long."""
+    scheme, _, place = address.rpartition("://")
+    host, _, port = place.rpartition(":")
+    if scheme not in ("", "tcp", "tls", "ws", "wss"):
+        return
+    said: list[object] = [f"no connection in {_KNOCKING:g} s"]
+
+    def connect() -> None:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _KNOCKING).close()
+            said.clear()
+        except ValueError:
+            said[:] = ["the address needs a port, as in tcp://host:8786"]
+        except (OSError, OverflowError) as error:
+            said[:] = [getattr(error, "strerror", None) or error]
+
+    knocking = threading.Thread(target=connect, daemon=True)  # the look-up of a name cannot be ended
+    knocking.start()
+    knocking.join(_KNOCKING + 0.5)
+    if said:
+        raise ConfigurationError(f"no dask scheduler answers at {address!r}: {said[0]}")
+
+
+def _read_jobqueue(path: str | os.PathLike[str]) -> tuple[str, Mapping[str, Any]]:
+    """Return the batch system that a file names and its options; errors as `jobqueue_cluster`."""
+    require("dask_jobqueue", "yaml")
+    content = read_yaml(path)
+    systems = content.get("jobqueue") if isinstance(content, Mapping) else None
+    if not isinstance(systems, Mapping) or len(systems) != 1:
+        raise InputError(f"{path}: needs the key 'jobqueue' with exactly one batch system below it")
+    name, options = next(iter(systems.items()))
+    if name not in _JOBQUEUE_CLUSTERS:
+        raise ConfigurationError(f"{path}: batch system {name!r} is not one of {', '.join(_JOBQUEUE_CLUSTERS)}")
+    if not isinstance(options, Mapping):
+        raise InputError(f"{path}: {name!r} needs options below it, such as cores and memory")
+    return name, options
+
+
+def jobqueue_cluster(path: str | os.PathLike[str]) -> Any:
+    """Make the dask-jobqueue cluster that a YAML file describes, with no job submitted yet.
+
+    The file has dask-jobqueue's own format, with one batch system in it::
+
+        jobqueue:
+          slurm:
+            queue: short
+            cores: 4
+            memory: 8GB
+            walltime: "01:00:00"
+
+    Raises
+    ------
+    InputError
+        If the file is not such a YAML file.
+    ConfigurationError
+        If the batch system is unknown or refuses an option.
+    MissingDependencyError
+        If `dask_jobqueue` is not installed.
+    """
+    name, options = _read_jobqueue(path)
+    import dask_jobqueue
+
+    try:
+        return getattr(dask_jobqueue, _JOBQUEUE_CLUSTERS[name])(
+            **{str(k).replace("-", "_"): v for k, v in options.items()}
+        )
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ZmumuError):
+            raise
+        raise ConfigurationError(f"{path}: {name} refuses these options: {_first_line(error)}") from error
+
+
+def _submit_jobs(cluster: Any, config: Workers) -> None:
+    """Submit the jobs of a cluster and see that the batch system took them; it would be waited for without end."""
+    command = cluster.job_cls.submit_command
+    if shutil.which(command) is None:
+        raise ConfigurationError(
+            f"{config.jobqueue}: there is no command {command} here: run this where jobs are submitted"
+        )
+    with _logged_errors("tornado.application") as errors:
+        cluster.scale(config.workers)
+        while len(cluster.workers) < len(cluster.worker_spec):
+            time.sleep(0.05)
+        refused = any(job.status.name == "created" for job in cluster.workers.values())
+        deadline = time.monotonic() + 30
+        while refused and not errors and time.monotonic() < deadline:
+            time.sleep(0.05)
+    if refused:
+        for job in cluster.workers.values():
+            job.status = type(job.status).closed  # there is nothing to cancel
+        said = str(errors[0]).split("stderr:")[-1].strip() if errors else ""
+        raise ConfigurationError(f"{config.jobqueue}: {command} refused the jobs: {' '.join(said.split())}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep dask's own accounts of what went wrong from the terminal; the error that ends the block says it."""
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
+
+
+@contextmanager
+def _logged_errors(logger_name: str) -> Iterator[list[BaseException]]:
+    """Collect the exceptions that a logger is told of, instead of having them printed."""
+    errors: list[BaseException] = []
+
+    def collect(record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[1] is not None:
+            errors.append(record.exc_info[1])
+        return False
+
+    logger = logging.getLogger(logger_name)
+    logger.addFilter(collect)
+    try:
+        yield errors
+    finally:
+        logger.removeFilter(collect)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,1 @@
+"""Simulated events, made with Pythia."""

@@ -1,0 +1,1 @@
+"""One module per command: what `zmumu` runs and Python users call."""

@@ -1,0 +1,336 @@
+"""The job of `zmumu process`: event files to histograms, candidate table and reweighting, in one directory.
+
+The chunks of a run write sorted parts of the table; the parts are merged, the background is given the pT spectrum of
+the signal, and the histograms are filled from the finished table, so that neither depends on how the work was cut.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from zmumu_hybrid.candidates import histograms
+from zmumu_hybrid.candidates.finalise import checked_parts, fit_parts, write_results
+from zmumu_hybrid.candidates.reweighting import Binning, Reweighting, ReweightingConfig
+from zmumu_hybrid.candidates.shuffle import PartWriter
+from zmumu_hybrid.draws.split import SplitConfig
+from zmumu_hybrid.errors import ConfigurationError, InputError
+from zmumu_hybrid.events.branch_map import PRESETS, Branches, MuonsFrom
+from zmumu_hybrid.events.input_files import Source, named_files, open_sources
+from zmumu_hybrid.events.muon_pairs import PairOrder, PairSelection
+from zmumu_hybrid.events.pair_ntuples import ROW_STEPS
+from zmumu_hybrid.events.repeats import located
+from zmumu_hybrid.execution.workers import ExecutorName, Workers, worker_pool
+from zmumu_hybrid.physics.smearing import Hold, SmearingConfig, SmearingMode
+from zmumu_hybrid.support.outputs import FOLDERS, output_folder, staged, write_mark
+from zmumu_hybrid.support.provenance import git_revision, versions
+from zmumu_hybrid.support.values import MAX_EVENTS, require_count
+
+__all__ = ["OUTPUTS", "ProcessOptions", "ProcessSummary", "process"]
+
+OUTPUTS = FOLDERS["process"]
+"""What a run writes. The last is the mark that the others are complete."""
+
+Paths = Sequence[str | os.PathLike[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessOptions:
+    """All settings of a run.
+
+    Parameters
+    ----------
+    executor, workers, scheduler, jobqueue
+        Who does the work; see `zmumu_hybrid.execution.workers.Workers`.
+    chunksize : int
+        About how many events are worked on at a time.
+    smearing, hold, width
+        See `zmumu_hybrid.physics.smearing.SmearingConfig`. By default the draws are independent; data are not smeared.
+    seed : int
+        Of the smearing and of the split.
+    test_fraction : float
+        Fraction of the events that is held out.
+    pair : "leading" or "closest-to-z"
+        Which two muons of an event make its pair.
+    muons : "Muon", "GenPart" or "LHEPart"
+        The collection of NanoAOD that holds the muons. Of LHE files it is always the final-state muons.
+    branches : Path, optional
+        A declaration of the branches of ROOT and Parquet files, where they have not NanoAOD's names; see
+        `zmumu_hybrid.events.branch_map`.
+    tree : str
+        Name of the tree in ROOT files with several; that of a file named as ``FILE:TREE`` comes first.
+    reweighting_bins, binning
+        Bins of the pT reweighting of the background; see `zmumu_hybrid.candidates.reweighting.fit`.
+    reweighting : Path, optional
+        A `reweighting.json` of another run, to be applied instead of fitting one.
+    cache : Path, optional
+        Directory for converted files; see `zmumu_hybrid.support.cache`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value cannot be used.
+    """
+
+    executor: ExecutorName = "iterative"
+    workers: int = 1
+    chunksize: int = 250_000
+    smearing: SmearingMode | None = None
+    hold: Hold = "pz"
+    width: float = 0.1
+    seed: int = 0
+    test_fraction: float = 0.2
+    pair: PairOrder = "leading"
+    muons: MuonsFrom = "Muon"
+    branches: Path | None = None
+    tree: str = ""
+    reweighting_bins: int = 100
+    binning: Binning = "equal-content"
+    reweighting: Path | None = None
+    cache: Path | None = None
+    scheduler: str | None = None
+    jobqueue: Path | None = None
+
+    def __post_init__(self) -> None:
+        require_count("chunksize", self.chunksize, 1, MAX_EVENTS)
+        if self.muons not in get_args(MuonsFrom):
+            raise ConfigurationError(f"muons {self.muons!r}: use one of {', '.join(get_args(MuonsFrom))}")
+        if self.branches is not None and self.muons != "Muon":
+            raise ConfigurationError(f"give either --branches or --muons {self.muons}: the branches say the muons")
+        _ = self.staff, self.smearing_config, self.split, self.selection, self.reweighting_config
+
+    @property
+    def staff(self) -> Workers:
+        """Who does the work."""
+        return Workers(self.executor, self.workers, self.scheduler, self.jobqueue)
+
+    @property
+    def smearing_config(self) -> SmearingConfig:
+        """How muons are smeared."""
+        return SmearingConfig(self.smearing or "independent", self.hold, self.width, self.seed)
+
+    @property
+    def split(self) -> SplitConfig:
+        """Which events are held out."""
+        return SplitConfig(self.test_fraction, self.seed)
+
+    @property
+    def selection(self) -> PairSelection:
+        """Which muons make the pair."""
+        return PairSelection(self.pair)
+
+    def declared(self) -> Branches | None:
+        """Return what the branches of ROOT and Parquet files are; None for NanoAOD's `Muon`."""
+        return PRESETS.get(self.muons) if self.branches is None else Branches.read(self.branches)
+
+    @property
+    def reweighting_config(self) -> ReweightingConfig:
+        """How the reweighting is fitted."""
+        return ReweightingConfig(self.reweighting_bins, self.binning)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSummary:
+    """What a run did.
+
+    Attributes
+    ----------
+    output : Path
+        The directory that holds the files `OUTPUTS`.
+    files, entries, pairs : dict of str to int
+        Number of input files, of events in them and of muon pairs, by data set.
+    cutflow : dict
+        Number of events after each step, by data set and step; for trees of pairs the first steps count rows.
+    reversed_muons : dict of str to int
+        Muons whose transverse momentum was turned round by the smearing, by data set.
+    seconds : dict of str to float
+        Wall time of each stage.
+    """
+
+    output: Path
+    files: dict[str, int]
+    entries: dict[str, int]
+    pairs: dict[str, int]
+    cutflow: dict[str, dict[str, int]]
+    reversed_muons: dict[str, int]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def events_per_second(self) -> float:
+        """Events over the wall time of all stages."""
+        return sum(self.entries.values()) / max(sum(self.seconds.values()), 1e-9)
+
+
+def process(
+    signal: Paths,
+    background: Paths,
+    output: str | os.PathLike[str],
+    options: ProcessOptions | None = None,
+    *,
+    data: Paths = (),
+    show_progress: bool = True,
+) -> ProcessSummary:
+    """Process files of events into `OUTPUTS` in the directory `output`.
+
+    Parameters
+    ----------
+    signal, background : sequence of path
+        LHE (plain or gz), ROOT (TTree, RNTuple, NanoAOD) or Parquet files, as `zmumu_hybrid.support.locations.find`
+        takes them. `background` may be empty; every weight is then the generator's.
+    output : path
+        A directory, made if it does not exist. What an earlier run left in it is replaced when this one has ended
+        well, all of it at once, and kept when it has not.
+    options : ProcessOptions, optional
+        All settings.
+    data : sequence of path
+        Files of collision data, or of any events of no known class, in place of signal and background. There is no
+        truth then: the table has no columns of it, and nothing is smeared unless the options say so.
+    show_progress : bool
+        False silences the bars.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no signal and no data, or both, or options that data cannot have, or a file that is read would be
+        overwritten.
+    MissingInputError, InputError
+        If a file cannot be used, is given twice, or no event of a data set has a muon pair.
+    OutputError
+        If `output` cannot be written to, or another process is writing to it.
+    IncompleteRunError
+        If entries were lost on the way.
+    """
+    options = options or ProcessOptions()
+    inputs = {"signal": signal, "background": background, "data": data}
+    _check_inputs(inputs, options)
+    options.staff.require()
+    options = replace(options, smearing=options.smearing or ("none" if data else "independent"))
+    declared = options.declared()
+    seconds: dict[str, float] = {}
+    reads = [*signal, *background, *data, options.reweighting, options.branches, options.jobqueue]
+    with output_folder(output, "process", reads), staged(output, OUTPUTS[-1]) as staging:
+        known = None if options.reweighting is None else Reweighting.read(options.reweighting)
+        with _timed(seconds, "checking and converting"):
+            sources = open_sources(
+                {name: paths for name, paths in inputs.items() if paths},
+                options.cache,
+                branches=declared,
+                tree=options.tree,
+                show_progress=show_progress,
+            )
+        with _timed(seconds, "processing"):
+            result = _run(sources, options, staging, show_progress)
+        _require_pairs(sources, result["cutflow"])
+        parts = checked_parts(staging, result)
+        with _timed(seconds, "reweighting"):
+            files = {name: named_files(sources, name) for name in inputs}
+            reweighting = known or fit_parts(parts, options.reweighting_config, files)
+            if reweighting is not None:
+                reweighting.write(staging / "reweighting.json")
+        with _timed(seconds, "merging"), located(sources):
+            write_results(parts, reweighting, staging, ["data"] if data else histograms.DATASETS)
+        summary = _summary(Path(output), sources, result, seconds)
+        write_mark(staging / OUTPUTS[-1], _record(summary, sources, options, declared))
+    return summary
+
+
+def _check_inputs(inputs: Mapping[str, Paths], options: ProcessOptions) -> None:
+    """Refuse data sets that cannot be processed together, or not as asked."""
+    simulated = [name for name in ("signal", "background") if inputs[name]]
+    if not inputs["data"]:
+        if "signal" not in simulated:
+            raise ConfigurationError("no signal file is given: at least one is needed, or data")
+        return
+    if simulated:
+        raise ConfigurationError(
+            f"data and {' and '.join(simulated)} are given: data have no truth, "
+            "process them into a directory of their own"
+        )
+    if options.reweighting is not None:
+        raise ConfigurationError("a reweighting is given with data: it is for the background alone, leave it out")
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    seconds[stage] = round(time.perf_counter() - started, 3)
+
+
+def _run(sources: Sequence[Source], options: ProcessOptions, staging: Path, show_progress: bool) -> dict[str, Any]:
+    """Run the dimuon processor over all sources; its parts go to the folder "parts" of `staging`."""
+    from zmumu_hybrid.execution.runner import run
+    from zmumu_hybrid.processors.dimuon import DimuonConfig, DimuonProcessor
+
+    parts = staging / "parts"
+    parts.mkdir()
+    config = DimuonConfig(options.selection, options.smearing_config, options.split, table=True, histograms=False)
+    with worker_pool(options.staff) as pool:
+        result: dict[str, Any] = run(
+            sources,
+            DimuonProcessor(config),
+            pool=pool,
+            chunksize=options.chunksize,
+            finish=PartWriter(parts.resolve()),
+            show_progress=show_progress,
+        )
+    return result
+
+
+def _require_pairs(sources: Sequence[Source], cutflow: Mapping[str, Mapping[str, int]]) -> None:
+    """Raise `InputError` for a data set in which no event has a muon pair."""
+    for dataset, steps in cutflow.items():
+        if steps["pairs"] == 0:
+            counted = _rows(sources, dataset) | dict(steps)
+            counts = ", ".join(f"{step} {number}" for step, number in counted.items() if step != "pairs")
+            raise InputError(f"{named_files(sources, dataset)}: no event has a muon pair ({dataset}: {counts})")
+
+
+def _summary(
+    output: Path, sources: Sequence[Source], result: Mapping[str, Any], seconds: dict[str, float]
+) -> ProcessSummary:
+    cutflow = {name: _rows(sources, name) | dict(steps) for name, steps in result["cutflow"].items()}
+    return ProcessSummary(
+        output=output,
+        files={name: sum(source.dataset == name for source in sources) for name in cutflow},
+        entries={name: sum(source.entries for source in sources if source.dataset == name) for name in cutflow},
+        pairs={name: steps["pairs"] for name, steps in cutflow.items()},
+        cutflow=cutflow,
+        reversed_muons=dict(result["reversed muons"]),
+        seconds=seconds,
+    )
+
+
+def _rows(sources: Sequence[Source], dataset: str) -> dict[str, int]:
+    """Return the cutflow before events are events: rows of trees of pairs, where any source is one."""
+    if not any(source.rows for source in sources):
+        return {}
+    chosen = [source for source in sources if source.dataset == dataset]
+    return {step: sum(source.rows.get(step, source.entries) for source in chosen) for step in ROW_STEPS}
+
+
+def _record(
+    summary: ProcessSummary, sources: Sequence[Source], options: ProcessOptions, declared: Branches | None
+) -> dict[str, Any]:
+    """Return what `process.json` holds: where the results come from and what was done."""
+    settings = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()}
+    inputs = [
+        {"dataset": source.dataset, "path": str(source.path), "sha256": source.sha256, "events": source.entries}
+        | ({"rows": source.rows["rows"]} if source.rows else {})
+        for source in sources
+    ]
+    counts = {name: getattr(summary, name) for name in ("files", "entries", "pairs", "cutflow", "reversed_muons")}
+    return {
+        "inputs": inputs,
+        "options": settings,
+        "branches": None if declared is None else asdict(declared),
+        **counts,
+        "versions": versions(),
+        "git_revision": git_revision(),
+        "seconds": summary.seconds,
+    }

@@ -1,0 +1,1 @@
+"""Kinematics of muon pairs and their smearing, as functions of arrays."""
