@@ -1,0 +1,61 @@
+"""The order of the rooms: read from every import, also those inside functions and those for types alone."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ROOMS = [
+    *("errors", "support", "draws", "physics", "metrics", "lhe", "events", "execution", "generation", "candidates"),
+    *("nets", "training", "deploy", "optimal", "measurement", "processors", "jobs", "scan", "rivals", "plots"),
+    *("study", "cli"),
+]
+"""A package imports only from those before it and from itself."""
+OF_USERS = ("plots", "processors")
+"""The folders at the top that are installed inside the package."""
+
+
+def modules() -> dict[str, Path]:
+    """Return the file of every module of the package by its dotted name."""
+    found = {}
+    for folder in ("zmumu_hybrid", *OF_USERS):
+        for path in (ROOT / folder).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            name = ".".join(("zmumu_hybrid", *parts) if folder != "zmumu_hybrid" else parts)
+            found[name.removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the modules of the package that a file imports anywhere."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {
+                full if (full := f"{node.module}.{alias.name}") in MODULES else node.module for alias in node.names
+            }
+    return {name for name in names if name in MODULES}
+
+
+IMPORTS = {name: imports_of(path) - {name} for name, path in MODULES.items()}
+
+
+def room(name: str) -> str:
+    """Return the room of a module; empty for the package itself."""
+    return name.split(".")[1] if "." in name else ""
+
+
+def test_every_module_is_in_a_room() -> None:
+    assert {room(name) for name in MODULES} == {"", *ROOMS}
+
+
+def test_a_room_imports_only_from_those_before_it() -> None:
+    for name, others in IMPORTS.items():
+        later = ROOMS[ROOMS.index(room(name)) + 1 :] if room(name) else []
+        assert not {other for other in others if room(other) in later or (room(name) and not room(other))}, name
