@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import pkgutil
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -59,3 +62,13 @@ def test_a_room_imports_only_from_those_before_it() -> None:
     for name, others in IMPORTS.items():
         later = ROOMS[ROOMS.index(room(name)) + 1 :] if room(name) else []
         assert not {other for other in others if room(other) in later or (room(name) and not room(other))}, name
+
+
+def test_the_way_of_a_muon_never_climbs_back() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    way = re.findall(r"^\d+\. `([\w.]+)`: ", page, re.MULTILINE)
+    assert 20 < len(way) <= 40
+    for name in way:
+        assert callable(pkgutil.resolve_name(f"zmumu_hybrid.{name}")), name
+    rooms = [room for room, _ in itertools.groupby(name.split(".")[0] for name in way)]
+    assert len(rooms) == len(set(rooms))
