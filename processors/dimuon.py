@@ -20,7 +20,7 @@ from zmumu_hybrid.draws.split import SplitConfig
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.events.muon_pairs import PairSelection, choose
 from zmumu_hybrid.physics.pair_arrays import IDENTITY
-from zmumu_hybrid.physics.smearing import SmearingConfig, count_reversed, smear_flat
+from zmumu_hybrid.physics.smearing import SmearingConfig, count_negative_pt, smear_flat
 
 __all__ = ["DimuonConfig", "DimuonProcessor"]
 
@@ -66,7 +66,7 @@ class DimuonProcessor(ProcessorABC):
     reweighting is
       given, as a chunk alone cannot fit one; empty if they are not asked for;
     - "cutflow": {data set: {step: number of events}};
-    - "reversed muons": {data set: number of muons whose transverse momentum was turned round by the smearing};
+    - "negative pT muons": {data set: number of muons that were smeared to a negative pT};
     - "table": list of pieces of the candidate table, {column: array}, in no order; empty unless they are asked for.
 
     Parameters
@@ -85,7 +85,7 @@ class DimuonProcessor(ProcessorABC):
         chosen = choose(events, config.selection)
         filled = self._empty(label)
         filler = histograms.Filler(filled) if filled else None
-        reversed_muons, tables = 0, []
+        negative_pt_muons, tables = 0, []
         columns = None if config.table else _FILLED
         for pairs in chosen.blocks():
             smeared = smear_flat(pairs, config.smearing, dataset)
@@ -94,13 +94,13 @@ class DimuonProcessor(ProcessorABC):
                 table["weight"] = table["weight"] * config.reweighting.apply(table["pt_0"])
             if filler is not None:
                 filler.fill(table)
-            reversed_muons += count_reversed(pairs, smeared)
+            negative_pt_muons += count_negative_pt(pairs, smeared)
             if config.table and len(pairs):
                 tables.append(table)
         return {
             "histograms": filled,
             "cutflow": {dataset: {**chosen.cutflow, "pairs": len(chosen)}},
-            "reversed muons": {dataset: reversed_muons},
+            "negative pT muons": {dataset: negative_pt_muons},
             "table": tables,
         }
 

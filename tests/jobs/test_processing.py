@@ -99,7 +99,7 @@ def test_the_record_says_what_was_done(inputs: tuple[Path, Path], reference: Pro
     assert record["options"]["seed"] == 3
     assert record["pairs"] == reference.pairs == {"signal": 2000, "background": 1500}
     assert record["cutflow"]["signal"] == {"events": 2000, "two muons": 2000, "opposite charge": 2000, "pairs": 2000}
-    assert record["reversed_muons"] == {"signal": 0, "background": 0}
+    assert record["negative_pt_muons"] == {"signal": 0, "background": 0}
     assert record["versions"]["zmumu-hybrid"]
     assert "git_revision" in record
     assert set(record["seconds"]) == set(reference.seconds)

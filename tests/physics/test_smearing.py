@@ -15,7 +15,7 @@ from zmumu_hybrid.draws import keys
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.physics import kinematics
 from zmumu_hybrid.physics.pair_arrays import FlatPairs
-from zmumu_hybrid.physics.smearing import SmearingConfig, count_reversed, draws, smear, smear_components
+from zmumu_hybrid.physics.smearing import SmearingConfig, count_negative_pt, draws, smear, smear_components
 
 PAIRS = toy_pairs(300)
 TOYS = toy_pairs(20_000, seed=5)
@@ -77,7 +77,7 @@ def test_what_is_held_is_held(config: SmearingConfig) -> None:
         shell = after.E**2 - after.px**2 - after.py**2 - after.pz**2 - after.mass**2
         np.testing.assert_allclose(shell / after.E**2, 0, atol=1e-14)
     turned = sum(int((1 + config.width * z < 0).sum()) for z in draws_of(config))
-    assert count_reversed(FlatPairs.of(PAIRS), FlatPairs.of(smeared)) == turned
+    assert count_negative_pt(FlatPairs.of(PAIRS), FlatPairs.of(smeared)) == turned
 
 
 def draws_of(config: SmearingConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -131,8 +131,8 @@ def test_a_negative_transverse_momentum_turns_round(hold: str) -> None:
 def test_broad_smearing_reverses_the_tail() -> None:
     pairs = toy_pairs(20_000)
     smeared = smear(pairs, SmearingConfig(width=0.5), "signal")
-    assert count_reversed(FlatPairs.of(pairs), FlatPairs.of(smeared)) == pytest.approx(40_000 * 0.02275, abs=4 * 30)
-    assert count_reversed(FlatPairs.of(pairs), FlatPairs.of(smear(pairs, SmearingConfig(), "signal"))) == 0
+    assert count_negative_pt(FlatPairs.of(pairs), FlatPairs.of(smeared)) == pytest.approx(40_000 * 0.02275, abs=4 * 30)
+    assert count_negative_pt(FlatPairs.of(pairs), FlatPairs.of(smear(pairs, SmearingConfig(), "signal"))) == 0
 
 
 def test_an_empty_chunk_is_smeared_to_an_empty_one() -> None:

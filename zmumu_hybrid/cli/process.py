@@ -122,7 +122,7 @@ def _show(summary: ProcessSummary) -> None:
         column.justify = "right"
     rows = {"files": summary.files}
     rows |= {step: {name: steps[step] for name, steps in summary.cutflow.items()} for step in _steps(summary)}
-    rows |= {"muons turned round": summary.reversed_muons}
+    rows |= {"negative pT": summary.negative_pt_muons}
     for title, numbers in rows.items():
         table.add_row(title, *(f"{numbers[name]:,}" for name in summary.cutflow))
     console = console_of_names()

@@ -146,8 +146,8 @@ class ProcessSummary:
         Number of input files, of events in them and of muon pairs, by data set.
     cutflow : dict
         Number of events after each step, by data set and step; for trees of pairs the first steps count rows.
-    reversed_muons : dict of str to int
-        Muons whose transverse momentum was turned round by the smearing, by data set.
+    negative_pt_muons : dict of str to int
+        Muons that were smeared to a negative pT, by data set.
     seconds : dict of str to float
         Wall time of each stage.
     """
@@ -157,7 +157,7 @@ class ProcessSummary:
     entries: dict[str, int]
     pairs: dict[str, int]
     cutflow: dict[str, dict[str, int]]
-    reversed_muons: dict[str, int]
+    negative_pt_muons: dict[str, int]
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -301,7 +301,7 @@ def _summary(
         entries={name: sum(source.entries for source in sources if source.dataset == name) for name in cutflow},
         pairs={name: steps["pairs"] for name, steps in cutflow.items()},
         cutflow=cutflow,
-        reversed_muons=dict(result["reversed muons"]),
+        negative_pt_muons=dict(result["negative pT muons"]),
         seconds=seconds,
     )
 
@@ -324,7 +324,7 @@ def _record(
         | ({"rows": source.rows["rows"]} if source.rows else {})
         for source in sources
     ]
-    counts = {name: getattr(summary, name) for name in ("files", "entries", "pairs", "cutflow", "reversed_muons")}
+    counts = {name: getattr(summary, name) for name in ("files", "entries", "pairs", "cutflow", "negative_pt_muons")}
     return {
         "inputs": inputs,
         "options": settings,

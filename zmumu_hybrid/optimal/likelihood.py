@@ -70,7 +70,7 @@ class MeasuredPairs:
         """Return the pairs of some rows: a slice or a mask."""
         return MeasuredPairs(self.pt_0[rows], self.pt_1[rows], self.pz_0[rows], self.pz_1[rows], self.muon_mass)
 
-    def turned(self) -> MeasuredPairs:
+    def with_opposite_signs(self) -> MeasuredPairs:
         """Return the other reading of the same measurement: each muon that went past zero did not, and conversely."""
         return MeasuredPairs(-self.pt_0, -self.pt_1, self.pz_0, self.pz_1, self.muon_mass)
 
@@ -142,7 +142,7 @@ def _log_smeared(
     total = _log_integral(densities, pairs, smearing, cuts, rule)
     possible = (pairs.pt_1 < 0.0) | (smearing.width > _TURNED)
     if possible.any():
-        other = _log_integral(densities, pairs[possible].turned(), smearing, cuts, rule)
+        other = _log_integral(densities, pairs[possible].with_opposite_signs(), smearing, cuts, rule)
         total[possible] = np.logaddexp(total[possible], other)
     return total
 

@@ -39,7 +39,7 @@ _LARGEST_ANGLE = 1e5
 
 def cartesian(pt: Floats, eta: Floats, phi: Floats) -> tuple[Floats, Floats, Floats]:
     """Return px, py, pz (GeV) of transverse momentum `pt` (GeV), pseudorapidity `eta` and azimuth `phi` (rad)."""
-    px, py = _elementwise(_turned, 2, pt, phi)
+    px, py = _elementwise(_components, 2, pt, phi)
     return px, py, np.asarray(pt * np.sinh(eta))
 
 
@@ -54,7 +54,7 @@ def _elementwise(kernel: Callable[..., object], results: int, *given: ArrayLike)
 
 
 @compiled
-def _turned(radius: Any, angle: Any, x: Any, y: Any) -> None:
+def _components(radius: Any, angle: Any, x: Any, y: Any) -> None:
     """Write radius times cosine and sine of the angle to x and y, to 0.8 units in the last place of these.
 
     fdlibm's polynomials on [-pi/4, pi/4] (Sun Microsystems, 1993) after a reduction by multiples of pi/2 in three

@@ -4,9 +4,9 @@ pT' = pT (1 + w z) with z standard normal and w = 0.1 (paper, section II). pz an
 from the mass (`hold="pz"`): only then does the width of the mass grow with pT as in Fig. 2. With `hold="eta"` the
 direction is held, as a tracker measures it.
 
-A Gaussian has tails: for 1 + w z < 0 the formula gives a negative pT', taken as it stands: the transverse momentum is
-turned round, px' = pT' cos(phi), so that the transverse momentum has the size abs(pT') and the azimuth phi + pi.
-At w = 0.1 this is ten standard deviations away and does not happen; `count_reversed` says how often it did.
+A Gaussian has tails: for 1 + w z < 0 the formula gives a negative pT', taken as it stands: the transverse momentum then
+points the other way, px' = pT' cos(phi), so that the transverse momentum has the size abs(pT') and the azimuth phi +
+pi. At w = 0.1 this is ten standard deviations away and does not happen; `count_negative_pt` says how often it did.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
     "SmearingConfig",
     "SmearingMode",
     "correctionlib_key",
-    "count_reversed",
+    "count_negative_pt",
     "draws",
     "smear",
     "smear_components",
@@ -210,8 +210,8 @@ def smear_components(
     width : float
         Standard deviation of pT' / pT.
     hold : {"pz", "eta"}
-        "pz" returns `pz` bit for bit. "eta" scales it by abs(pT') / pT: the pseudorapidity is held when the
-        transverse momentum is turned round, too.
+        "pz" returns `pz` bit for bit. "eta" scales it by abs(pT') / pT: the pseudorapidity is held when pT'
+        is negative, too.
 
     Returns
     -------
@@ -234,15 +234,15 @@ def _scale(px: Any, py: Any, z: Any, width: Any, px_out: Any, py_out: Any) -> No
         py_out[i] = py[i] * scale
 
 
-def count_reversed(pairs: FlatPairs, smeared: FlatPairs) -> int:
-    """Return how many muons were smeared to a negative pT', that is, have their transverse momentum turned round."""
+def count_negative_pt(pairs: FlatPairs, smeared: FlatPairs) -> int:
+    """Return how many muons were smeared to a negative pT'."""
     muons = ((pairs.plus, smeared.plus), (pairs.minus, smeared.minus))
-    return sum(int(_count_turned(true.px, true.py, seen.px, seen.py)) for true, seen in muons)
+    return sum(int(_count_opposite(true.px, true.py, seen.px, seen.py)) for true, seen in muons)
 
 
 @compiled
-def _count_turned(px: Any, py: Any, smeared_px: Any, smeared_py: Any) -> Any:
-    turned = 0
+def _count_opposite(px: Any, py: Any, smeared_px: Any, smeared_py: Any) -> Any:
+    opposite = 0
     for i in range(len(px)):
-        turned += 1 if px[i] * smeared_px[i] + py[i] * smeared_py[i] < 0 else 0
-    return turned
+        opposite += 1 if px[i] * smeared_px[i] + py[i] * smeared_py[i] < 0 else 0
+    return opposite
