@@ -42,11 +42,11 @@ lint: $(VENV)/.stamp-dev  ## Check style and spelling
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
 
 types: $(VENV)/.stamp-dev  ## Check types, strictly, on the installed package
-	@rm -rf $(VENV)/types && $(PIP) --no-deps --target $(VENV)/types . && cp pyproject.toml $(VENV)/types
+	@rm -rf build $(VENV)/types && $(PIP) --no-deps --target $(VENV)/types . && cp pyproject.toml $(VENV)/types
 	@cd $(VENV)/types && MYPYPATH=. ../bin/mypy --config-file pyproject.toml -p zmumu_hybrid
 
 wheel: $(VENV)/.stamp-dev  ## Build the wheel, install it in a fresh environment and use it there
-	@rm -rf dist $(VENV)/fresh && $(BIN)/python -m build --wheel --outdir dist . >/dev/null
+	@rm -rf build dist $(VENV)/fresh && $(BIN)/python -m build --wheel --outdir dist . >/dev/null
 	@$(PYTHON) -m venv $(VENV)/fresh
 	@$(VENV)/fresh/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt dist/*.whl
 	@cd $(VENV) && fresh/bin/zmumu --help >/dev/null && fresh/bin/python -c "import zmumu_hybrid.processors, zmumu_hybrid.plots"

@@ -263,7 +263,7 @@ def test_a_table_that_cannot_be_scanned_on(tmp_path: Path) -> None:
         scan(QUICK, write(columns, tmp_path / "few"), tmp_path / "scan", 1)
     columns = toy_columns(400)
     columns["is_test"][:] = False
-    with pytest.raises(InputError, match=r"test split: no signal"):
+    with pytest.raises(InputError, match=r"test split: no background"):
         scan(QUICK, write(columns, tmp_path / "none"), tmp_path / "scan", 1)
     assert not (tmp_path / "scan").exists()
 

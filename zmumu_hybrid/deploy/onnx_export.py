@@ -55,7 +55,7 @@ def export(run: Run, output: str | os.PathLike[str], data: Data | None = None, *
     Parameters
     ----------
     run : path or Ensemble
-        Folder of `zmumu train` or `zmumu_hybrid.training.train`, or networks that were trained in one's own way.
+        Folder of `zmumu train` or `zmumu_hybrid.train`, or networks that were trained in one's own way.
     output : path
         Name of the model file, ending in .onnx.
     data : path or TrainingTable, optional

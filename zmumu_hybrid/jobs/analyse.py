@@ -258,9 +258,10 @@ def _trained_on(directory: Path, options: AnalysisOptions, tables: dict[str, str
     best = None
     if options.optimal:
         from zmumu_hybrid import optimal
+        from zmumu_hybrid.candidates import truth
 
-        sample = optimal.read_sample(directory)
-        smearing, reweighting = optimal.read_settings(directory, sample)
+        sample = truth.read_sample(directory)
+        smearing, reweighting = truth.read_settings(directory, sample)
         learned = sample.where(~sample.columns["is_test"])
         best = OptimalScore(optimal.learn_classifier(learned, smearing, reweighting))
     return _Detector(smearing, reweighting, (known.events,), best)

@@ -84,7 +84,7 @@ class _Watch:
 
 
 def run_trial(trial: Trial) -> Outcome:
-    """Train the ensemble of a trial, or go on with it; errors as `zmumu_hybrid.training.training.train`."""
+    """Train the ensemble of a trial, or go on with it; errors as `zmumu_hybrid.train`."""
     members, epochs = trial.training.members, trial.training.epochs
     hopeless = pruner(trial.axes, trial.known, warmup=epochs // 3) if trial.known else lambda _epoch, _value: False
     watch = _Watch(epochs, hopeless)

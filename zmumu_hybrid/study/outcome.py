@@ -21,7 +21,7 @@ class Outcome:
     conditions : Conditions
         How its events were made.
     limit : mapping
-        What `zmumu_hybrid.optimal.limit` returned.
+        What `zmumu_hybrid.limit` returned.
     scores : mapping of Training to mapping
         What `zmumu_hybrid.study.scoring.score` returned for each training.
     """
