@@ -63,8 +63,7 @@ class DimuonProcessor(ProcessorABC):
     table and histograms are without it. What comes out, by key:
 
     - "histograms": {name: `hist.Hist`}, see `zmumu_hybrid.candidates.histograms`; without ``pt_after`` unless a
-    reweighting is
-      given, as a chunk alone cannot fit one; empty if they are not asked for;
+      reweighting is given, as a chunk alone cannot fit one; empty if they are not asked for;
     - "cutflow": {data set: {step: number of events}};
     - "negative pT muons": {data set: number of muons that were smeared to a negative pT};
     - "table": list of pieces of the candidate table, {column: array}, in no order; empty unless they are asked for.
