@@ -1,4 +1,4 @@
-"""Fig. 4: AUC against the training epoch, for a small and for a large data set."""
+"""Fig. 4, 7 and 8: AUC against the training epoch, for a small and a large data set, other widths, other poolings."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def draw_panel(
     title : str, optional
         Of the legend.
     looks : mapping of str to Look
-        Colours and labels by name.
+        Colours and labels by name, such as `zmumu_hybrid.plots.style.POOLINGS`.
     scored : mapping of str to float, optional
         What each model reaches on independent events, for the legend; see `zmumu_hybrid.plots.bands.draw_bands`.
     columns : int

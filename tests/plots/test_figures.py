@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import hist
 import numpy as np
 import pytest
@@ -8,16 +10,12 @@ from matplotlib.figure import Figure
 
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.plots import (
-    data_fraction,
-    enlarged_hybrid,
-    headrooms,
+    comparisons,
     learning_curves,
     mass_slices,
-    pooling_variants,
     pt_reweighting,
     style,
     symmetry_factor,
-    training_events,
 )
 from zmumu_hybrid.plots.data import Binned, binned, curves
 
@@ -39,17 +37,23 @@ def figures(models, fractions, histograms):
         for model, table in fractions.items()
     }
     shares = {"First": share, "Second": share}
-    approaches = {model: dict(zip(training_events.LOOKS, counted, strict=False)) for model in ("hybrid", "pfn")}
+    approaches = {model: dict(zip(comparisons.APPROACHES, counted, strict=False)) for model in ("hybrid", "pfn")}
+    fraction = partial(comparisons.draw, {"": fractions}, x="fraction", events=80_000)
+    approach = partial(comparisons.draw, looks=comparisons.APPROACHES, columns=2)
+    curves_of = partial(learning_curves.draw_panel, looks=style.POOLINGS, columns=2)
     return {
         "pt_reweighting": (2, lambda *a, **k: pt_reweighting.draw(before, after, *a, **k)),
         "mass_slices": (2, lambda *a, **k: mass_slices.draw(true, smeared, *a, **k)),
         "learning_curves": (2, lambda *a, **k: learning_curves.draw(models, models, *a, **limits, **k)),
         "symmetry_factor": (1, lambda *a, **k: symmetry_factor.draw(PT, WEIGHTS, *a, events=events, **k)),
-        "data_fraction": (1, lambda *a, **k: data_fraction.draw(fractions, *a, events=80_000, **limits, **k)),
-        "training_events": (2, lambda *a, **k: training_events.draw(approaches, *a, **limits, **k)),
-        "headrooms": (2, lambda *a, **k: headrooms.draw(shares, *a, x="width", **k)),
-        "enlarged_hybrid": (1, lambda *a, **k: enlarged_hybrid.draw(models, *a, **limits, **k)),
-        "pooling_variants": (1, lambda *a, **k: pooling_variants.draw(poolings, *a, **limits, **k)),
+        "data_fraction": (1, lambda *a, **k: fraction(*a, **limits, **k)),
+        "training_events": (
+            2,
+            lambda *a, **k: approach(approaches, *a, **limits, **k),
+        ),
+        "headrooms": (2, lambda *a, **k: comparisons.draw(shares, *a, x="width", metric="headroom", **k)),
+        "enlarged_hybrid": (1, lambda *a, **k: learning_curves.draw_panel(models, *a, title="Large", **limits, **k)),
+        "pooling_variants": (1, lambda *a, **k: curves_of(poolings, *a, **limits, **k)),
     }
 
 
@@ -165,11 +169,11 @@ def test_a_malformed_table_is_refused_with_the_models_name(models):
     with pytest.raises(InputError, match="pfn: metric table: column 'auc' is missing"):
         learning_curves.draw(models, {"pfn": {"member": [0], "epoch": [1]}})
     with pytest.raises(InputError, match="no metric table"):
-        data_fraction.draw({})
+        comparisons.draw({"": {}})
 
 
 def test_fractions_are_drawn_with_their_points(fractions):
-    drawing = data_fraction.draw(fractions, events=80_000)
+    drawing = comparisons.draw({"": fractions}, x="fraction", events=80_000)
     expected = curves(fractions["pfn"], "fraction", "auc")
     np.testing.assert_array_equal(drawing.artists["pfn"].get_xdata(), [0.1, 0.2, 0.5, 1.0])
     np.testing.assert_array_equal(drawing.artists["pfn"].get_ydata(), expected.mean)

@@ -9,7 +9,7 @@ import pytest
 
 from learned import toy_columns, write
 from zmumu_hybrid.nets.presets import preset
-from zmumu_hybrid.plots import training_events
+from zmumu_hybrid.plots import comparisons
 from zmumu_hybrid.study.approaches import (
     LARGE,
     LARGEST,
@@ -39,7 +39,7 @@ def test_every_case_is_a_training_of_its_own() -> None:
         assert ("boosted" in case.approach) == (training.copies != "none")
     assert {case.events for case in every} == {SMALL, LARGE, LARGEST}
     assert {case.approach for case in every if not case.approach.startswith("ablation")} | {"paper"} == set(
-        training_events.LOOKS
+        comparisons.APPROACHES
     )
 
 

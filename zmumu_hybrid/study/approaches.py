@@ -221,7 +221,7 @@ def summarise(shares: Sequence[float]) -> dict[str, float | None]:
 
 
 def tables(results: Mapping[str, Any], models: Sequence[str], limit: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return for each model and approach the table that `zmumu_hybrid.plots.training_events` draws.
+    """Return for each model and approach the table that `zmumu_hybrid.plots.comparisons` draws.
 
     The AUC is the one that the headroom stands for at the limits given: those of another training sample, and so
     another reweighting, are a little different.
@@ -255,11 +255,13 @@ def enter(results: dict[str, Any], approach: str, model: str, events: int, found
 
 def draw(results: Mapping[str, Any], limit: Mapping[str, Any], folder: Path, note: str) -> None:
     """Draw `approaches`, AUC against training events for every approach, and `headrooms`, of the three networks."""
-    from zmumu_hybrid.plots import headrooms, style, training_events
+    from zmumu_hybrid.plots import comparisons, style
 
     found = tables(results, MODELS, limit)
-    compared = training_events.draw(
+    compared = comparisons.draw(
         {model: found[model] for model in ("hybrid", "pfn")},
+        looks=comparisons.APPROACHES,
+        columns=2,
         optimal=(limit["auc"], limit["uncertainty"]),
         ceiling=(limit["invariant_ceiling"], limit["invariant_ceiling_uncertainty"]),
         note=note,
@@ -271,7 +273,9 @@ def draw(results: Mapping[str, Any], limit: Mapping[str, Any], folder: Path, not
         for approach, title in titles.items()
     }
     style.save(
-        headrooms.draw({title: panel for title, panel in panels.items() if panel}, note=note).figure,
+        comparisons.draw(
+            {title: panel for title, panel in panels.items() if panel}, metric="headroom", note=note
+        ).figure,
         folder / "headrooms",
     )
 

@@ -67,11 +67,9 @@ def draw_all(
     """
     from zmumu_hybrid.plots import (
         architecture,
-        data_fraction,
-        enlarged_hybrid,
+        comparisons,
         learning_curves,
         mass_slices,
-        pooling_variants,
         pt_reweighting,
         style,
         symmetry_factor,
@@ -115,16 +113,16 @@ def draw_all(
             **lines,
         ),
         "5": symmetry_factor.draw(PT_GRID, hybrid.symmetry_factor(PT_GRID)[..., 0], note=note, events=pt),
-        "6": data_fraction.draw(
-            by_model,
+        "6": comparisons.draw(
+            {f"All data: AUC on {independent}": by_model},
+            x="fraction",
             note=note,
             events=2 * scale.events,
             scored=reached(MODELS, 1.0),
-            title=f"All data: AUC on {independent}",
             columns=2,
             **lines,
         ),
-        "7": enlarged_hybrid.draw(
+        "7": learning_curves.draw_panel(
             tables([*MODELS[1:], "enlarged"], 1.0),
             note=note,
             scored=reached([*MODELS[1:], "enlarged"], 1.0),
@@ -132,11 +130,13 @@ def draw_all(
             columns=2,
             **lines,
         ),
-        "8": pooling_variants.draw(
+        "8": learning_curves.draw_panel(
             {pooling: read_metrics(run("hybrid", SMALL, pooling) / "metrics.parquet") for pooling in POOLINGS},
             note=note,
             scored={pooling: float(np.mean(scores[Training("hybrid", SMALL, pooling)]["auc"])) for pooling in POOLINGS},
             title=f"Small data set: AUC on {independent}",
+            looks=style.POOLINGS,
+            columns=1,
             **lines,
         ),
     }

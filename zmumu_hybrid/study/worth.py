@@ -50,7 +50,7 @@ def at_width(branch: Branch, journal: Journal, ways: tuple[str, ...]) -> Iterato
 
 
 def tabulate(found: Mapping[str, Mapping[str, Mapping[float, list[float]]]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return for each preset and model the table that `zmumu_hybrid.plots.headrooms` draws."""
+    """Return for each preset and model the table that `zmumu_hybrid.plots.comparisons` draws."""
     tables: dict[str, dict[str, dict[str, Any]]] = {}
     for way, models in found.items():
         for model, widths in models.items():
@@ -162,12 +162,14 @@ def weigh(study: Study, journal: Journal) -> dict[str, Any]:
             runs.setdefault(way, {}).setdefault(model, {})[branch.conditions.width] = found["headroom"]
 
     def finish() -> dict[str, Any]:
-        from zmumu_hybrid.plots import headrooms, style
+        from zmumu_hybrid.plots import comparisons, style
 
         found = symmetry(root)
         titles = {"paper": "The paper's networks", "tuned": "Tuned"}
         panels = {titles[way]: tables for way, tables in tabulate(runs).items()}
-        style.save(headrooms.draw(panels, x="width", note=note).figure, root / "figures" / "widths")
+        style.save(
+            comparisons.draw(panels, x="width", metric="headroom", note=note).figure, root / "figures" / "widths"
+        )
         draw_symmetry(root, found, note)
         result = {
             "widths": {
