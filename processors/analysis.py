@@ -135,8 +135,8 @@ class AnalysisProcessor(ProcessorABC):
         if not simulated:
             smearings = {NOMINAL: SmearingConfig(mode="none")}
 
-        run, *number = (ak.to_numpy(pairs[name]) for name in IDENTITY)
-        part = (keys.hash_key("analysis", keys.shared_run(run), *number) % PARTS).astype(np.int64)
+        identity = keys.shared_identity(*(ak.to_numpy(pairs[name]) for name in IDENTITY))
+        part = (keys.hash_key("analysis", *identity) % PARTS).astype(np.int64)
         nominal = smear(pairs, smearings[NOMINAL], dataset)
         weights = self._weights(pairs, nominal, category)
         filled = {each.name: self._empty(each) for each in config.observables}

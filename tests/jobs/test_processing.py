@@ -12,7 +12,7 @@ import pytest
 import uproot
 
 from events.test_records import both_orders, rows
-from toyfiles import lhe_event, toy_lhe_events, write_columns, write_lhe, write_parquet, write_root
+from toyfiles import HEAD, lhe_event, toy_lhe_events, write_columns, write_lhe, write_parquet, write_root
 from toys import toy_events
 from zmumu_hybrid.candidates import histograms
 from zmumu_hybrid.candidates import table as candidates
@@ -213,14 +213,36 @@ def test_no_pair_in_a_data_set_is_said(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_an_event_in_two_files_is_named(tmp_path: Path) -> None:
-    texts = toy_lhe_events(20)
-    files = [write_lhe(tmp_path / "a.lhe", texts[:12]), write_lhe(tmp_path / "b.lhe", texts[11:])]
-    with pytest.raises(InputError, match=r"run 1, luminosityBlock \d+, event \d+: this event is in the input twice"):
+@pytest.mark.parametrize("suffix", [".lhe", ".lhe.gz"])
+@pytest.mark.parametrize("number", [1, 2, 12])
+def test_an_event_in_two_files_is_named(tmp_path: Path, number: int, suffix: str) -> None:
+    texts = toy_lhe_events(60)
+    pieces = [texts[12 * k : 12 * k + 12] for k in range(4)]  # small ones, converted together in an order of their own
+    pieces.append([*texts[48:], pieces[2][number - 1]])
+    files = [write_lhe(tmp_path / f"{k}{suffix}", piece) for k, piece in enumerate(pieces)]
+    first = f"{files[2]}, event {number}, line {line_of(pieces[2], number)}"
+    second = f"{files[4]}, event 13, line {line_of(pieces[4], 13)}"
+    said = r"run 1, luminosityBlock \d+, event \d+: this event is in the input twice"
+    with pytest.raises(InputError, match=rf"^{first}, and {second}: {said}"):
         process(files, [], tmp_path / "out", options(cache=tmp_path / "cache"))
-    with pytest.raises(InputError, match=r"twice \(signal and background\)"):
-        process(files[:1], files[1:], tmp_path / "out", options(cache=tmp_path / "cache", reweighting_bins=1))
+    with pytest.raises(InputError, match=rf"^{first}, and {second}: {said} \(signal and background\)"):
+        process(files[:3], files[3:], tmp_path / "out", options(cache=tmp_path / "cache", reweighting_bins=1))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("again", [1, 2, 5])
+def test_an_event_twice_in_one_of_many_files_is_named(tmp_path: Path, again: int) -> None:
+    texts = toy_lhe_events(40)
+    pieces = [[*texts[:5], texts[again - 1]], texts[5:12], [], texts[12:]]
+    files = [write_lhe(tmp_path / f"{k}.lhe", piece) for k, piece in enumerate(pieces)]
+    places = [f"{files[0]}, event {number}, line {line_of(pieces[0], number)}" for number in (again, 6)]
+    with pytest.raises(InputError, match=f"^{', and '.join(places)}: .*leave one of the two out$"):
+        process(files, [], tmp_path / "out", options(cache=tmp_path / "cache"))
+
+
+def line_of(events: list[str], number: int) -> int:
+    """Return the line on which an event of `write_lhe` begins."""
+    return 1 + (HEAD + "".join(events[: number - 1])).count("\n")
 
 
 def test_output_that_cannot_be_written_is_named(inputs: tuple[Path, Path], tmp_path: Path) -> None:

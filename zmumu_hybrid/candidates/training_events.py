@@ -143,5 +143,4 @@ class TrainingEvents:
 
 
 def _hashes(identity: Mapping[str, NDArray[Any]]) -> NDArray[np.uint64]:
-    run, *number = (identity[name] for name in IDENTITY)
-    return keys.hash_key(keys.shared_run(run), *number)
+    return keys.hash_key(*keys.shared_identity(*(identity[name] for name in IDENTITY)))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GROUPED_RUN", "hash_key", "normal", "seed_from", "shared_run", "uniform"]
+__all__ = ["GROUPED_RUN", "hash_key", "normal", "seed_from", "shared_identity", "uniform"]
 
 UInt64s = NDArray[np.uint64]
 Floats = NDArray[np.float64]
@@ -70,14 +70,25 @@ def hash_key(*parts: Any) -> UInt64s:
     return state
 
 
-def shared_run(run: NDArray[Any]) -> NDArray[Any]:
-    """Return the runs with which draws and splits are keyed: all events of a group (LHE's <eventgroup>) have run 1.
+def shared_identity(run: NDArray[Any], *rest: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """Return the identities with which draws and splits are keyed: all events of a group (LHE's <eventgroup>) have one.
 
-    They have one luminosityBlock and event too. Real and counter-events are so smeared alike, and are in the same part
-    of a split, though each has an identity of its own.
+    In a group only the run tells events apart, and it is 1 here. Real and counter-events are so smeared alike, and are
+    in the same part of a split, though each has an identity of its own.
+
+    Parameters
+    ----------
+    run, *rest : integer arrays of shape (n,)
+        Run, luminosityBlock and event; what follows is given back as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [each.tolist() for each in shared_identity(np.array([7, GROUPED_RUN + 1]), np.array([3, 3]))]
+    [[7, 1], [3, 3]]
     """
     run = np.asarray(run)
-    return np.where(run > GROUPED_RUN, np.ones((), run.dtype), run)
+    return np.where(run > GROUPED_RUN, np.ones((), run.dtype), run), *rest
 
 
 def uniform(*parts: Any) -> Floats:

@@ -42,7 +42,7 @@ def is_test(
 ) -> NDArray[np.bool_]:
     """Return which events are in the test part: a boolean array of the shape (n,) of the integer arrays."""
     split = split or SplitConfig()
-    return keys.uniform(split.seed, "split", keys.shared_run(run), luminosity_block, event) < split.fraction
+    return keys.uniform(split.seed, "split", *keys.shared_identity(run, luminosity_block, event)) < split.fraction
 
 
 def subset_order(*identity: NDArray[Any], seed: int = 0) -> NDArray[np.int64]:
@@ -51,11 +51,12 @@ def subset_order(*identity: NDArray[Any], seed: int = 0) -> NDArray[np.int64]:
     Parameters
     ----------
     *identity : integer arrays of shape (n,)
-        What identifies a row: run, luminosityBlock, event and, where both classes are mixed, label.
+        What identifies a row: run, luminosityBlock, event and, where both classes are mixed, label. The events of a
+        group follow one another.
     seed : int
         Another seed gives another order.
     """
-    return np.lexsort((*identity[::-1], keys.hash_key(seed, "subset", *identity)))
+    return np.lexsort((*identity[::-1], keys.hash_key(seed, "subset", *keys.shared_identity(*identity))))
 
 
 def subset(*identity: NDArray[Any], size: int | float, seed: int = 0) -> NDArray[np.bool_]:

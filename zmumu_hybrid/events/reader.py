@@ -185,11 +185,12 @@ def chunks(edges: Sequence[int], chunksize: int) -> Iterator[tuple[int, int]]:
     """Yield the first entry of each chunk and that after its last: about `chunksize` entries.
 
     A chunk is whole pieces between `edges`, so that nothing is decompressed twice, or an equal part of a piece that is
-    larger. A file without entries is one empty chunk, so that what is made of no events is made.
+    larger. Without entries between the first edge and the last there is one empty chunk, so that what is made of no
+    events is made.
     """
-    if edges[-1] == 0:
-        yield 0, 0
-    begin = 0
+    begin = edges[0]
+    if edges[-1] == begin:
+        yield begin, begin
     for start, stop in pairwise(edges):
         if stop - begin < chunksize and stop != edges[-1]:
             continue

@@ -262,7 +262,7 @@ class _Process:
 
 def _key(source: Source) -> tuple[Any, ...]:
     """Return what tells the events of a source from those of any other."""
-    return source.readable, source.tree, source.start
+    return source.readable, source.tree, source.start, source.entries  # where one is empty, another begins there too
 
 
 def run(

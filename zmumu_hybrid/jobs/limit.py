@@ -117,7 +117,7 @@ def limit(
         learned, 3 * LEAST_EVENTS, f"{truth or data}: of the events left to learn from", "give others as truth"
     )
 
-    half = keys.uniform("limit halves", *learned.identity.values()) < 0.5
+    half = keys.uniform("limit halves", *keys.shared_identity(*learned.identity.values())) < 0.5
     parts = [np.ones_like(half), half, ~half]
     classifiers = [learn_classifier(learned, smearing, reweighting)]
     cuts = classifiers[0].signal.cuts

@@ -71,7 +71,7 @@ def identify(
         px, py, pz, energy, mass first.
     places : int64 array, shape (n,), optional
         How many events of the same group come before each. What follows in a group has `luminosityBlock` and `event` of
-        its first event, and a run of its own (`zmumu_hybrid.draws.keys.shared_run`).
+        its first event, and a run of its own (`zmumu_hybrid.draws.keys.shared_identity`).
     before : (int, int)
         luminosityBlock and event of the event before the first one.
 

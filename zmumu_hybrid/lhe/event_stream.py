@@ -188,7 +188,7 @@ class LHEStream:
 
     def line_of(self, event: int) -> int:
         """Return the line on which an event, counted from 1, begins; nothing else can be read of this stream then."""
-        left = max(event - 1, 0)
+        left = event - 1
         for chunk in self._chunks(min(left, _ROOM)):
             left -= len(chunk)
             if left == 0:

@@ -23,6 +23,7 @@ from zmumu_hybrid.execution.tasks import Crew, Task
 from zmumu_hybrid.execution.workers import Workers
 from zmumu_hybrid.jobs.train import require_resources
 from zmumu_hybrid.nets.config import NetworkConfig, parameters_of
+from zmumu_hybrid.physics.pair_arrays import IDENTITY
 from zmumu_hybrid.scan.comparison import compare
 from zmumu_hybrid.scan.ledger import Ledger
 from zmumu_hybrid.scan.space import Outcome, Setting, apply, axes_of, nearest, propose, setting_of
@@ -206,7 +207,7 @@ def _carve(source: Path, folder: Path, config: ScanConfig) -> Path:
     if not path.is_file():
         table = candidates.read(source)
         table = {name: values[~table["is_test"]] for name, values in table.items()}
-        identity = keys.shared_run(table["run"]), table["luminosityBlock"], table["event"]
+        identity = keys.shared_identity(*(table[name] for name in IDENTITY))
         table["is_test"] = keys.uniform(config.training.seed, "validation", *identity) < config.validation
         arrow = pa.table(table)
         with atomic_path(path) as temporary, create_parquet(temporary, arrow.schema) as writer:

@@ -68,7 +68,7 @@ class BoostedCopies:
     def epoch(self, number: int) -> TrainingTable:
         """Return the training events of an epoch."""
         sample = self.sample
-        identity = [*sample.identity.values()]
+        identity = keys.shared_identity(*sample.identity.values())
         chance, height, cosine, azimuth = (
             keys.uniform(self.smearing.seed, f"boost {number}", *identity, slot) for slot in range(4)
         )
