@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from zmumu_hybrid.candidates import table as candidates
 from zmumu_hybrid.candidates.reweighting import Reweighting
+from zmumu_hybrid.candidates.shuffle import sorted_by
 from zmumu_hybrid.candidates.training_events import TrainingEvents
 from zmumu_hybrid.draws import keys
 from zmumu_hybrid.errors import ConfigurationError
@@ -31,13 +32,13 @@ from zmumu_hybrid.physics.smearing import SmearingConfig, smear
 from zmumu_hybrid.processors.dimuon import label_of
 from zmumu_hybrid.support.values import require_number
 
-__all__ = ["CATEGORIES", "PARTS", "AnalysisConfig", "AnalysisProcessor", "Cuts"]
+__all__ = ["BLOCKS", "CATEGORIES", "AnalysisConfig", "AnalysisProcessor", "Cuts"]
 
 CATEGORIES = {candidates.SIGNAL: "signal", candidates.BACKGROUND: "background", candidates.DATA: "data"}
 """The category of a histogram's axis "dataset" by label."""
 
-PARTS = 10
-"""Into how many parts the events are divided, by their identity."""
+BLOCKS = 10
+"""Into how many blocks the events are divided for the jackknife, by their identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ class AnalysisConfig:
         Which events of simulation are taken: all, or all but those in `used`.
     used : sequence of TrainingEvents
         What the discriminants were trained on; it is refused where it is not left out.
+    table : bool
+        Whether identity and momentum of each pair are among what comes out, so that repeated events are found.
     """
 
     observables: Sequence[Observable]
@@ -101,6 +104,7 @@ class AnalysisConfig:
     reweighting: Reweighting | None = None
     rows: Rows = "all"
     used: Sequence[TrainingEvents] = ()
+    table: bool = False
 
 
 class AnalysisProcessor(ProcessorABC):
@@ -109,10 +113,11 @@ class AnalysisProcessor(ProcessorABC):
     A data set is signal, background or data by its metadata "label", or else by its name. What comes out, by key:
 
     - "histograms": {name of an observable: `hist.Hist` with the axes dataset, systematic and value};
-    - "parts": the same with the axis part before: `PARTS` disjoint parts of the events, to tell uncertainties from;
+    - "blocks": the same with the axis block before: `BLOCKS` disjoint blocks of the events, for the jackknife;
     - "cutflow": {data set: {step: number of events}} of the nominal case;
     - "weights": {data set: {variation: sum of the weights of the selected pairs}};
-    - "spread": {name: {data set: sum of weight times the spread over an ensemble}} of the nominal case.
+    - "spread": {name: {data set: sum of weight times the spread over an ensemble}} of the nominal case;
+    - "table": list of what `zmumu_hybrid.candidates.shuffle.merge_parts` knows pairs by; empty unless it is asked for.
 
     Parameters
     ----------
@@ -129,6 +134,7 @@ class AnalysisProcessor(ProcessorABC):
         category = CATEGORIES[label_of(events.metadata)]
         simulated = category != "data"
         pairs, cutflow = select_and_count(events, config.selection)
+        table = [sorted_by(pairs, pairs.plus, label_of(events.metadata))] if config.table and len(pairs) else []
         pairs, kept = self._unused(pairs, dataset, leave_out=simulated and config.rows == "test")
         cutflow |= kept
         smearings = config.systematics.smearings(config.smearing)
@@ -136,7 +142,7 @@ class AnalysisProcessor(ProcessorABC):
             smearings = {NOMINAL: SmearingConfig(mode="none")}
 
         identity = keys.shared_identity(*(ak.to_numpy(pairs[name]) for name in IDENTITY))
-        part = (keys.hash_key("analysis", *identity) % PARTS).astype(np.int64)
+        block = (keys.hash_key("analysis", *identity) % BLOCKS).astype(np.int64)
         nominal = smear(pairs, smearings[NOMINAL], dataset)
         weights = self._weights(pairs, nominal, category)
         filled = {each.name: self._empty(each) for each in config.observables}
@@ -157,15 +163,16 @@ class AnalysisProcessor(ProcessorABC):
             for observable in config.observables:
                 values, uncertainty = observable.source(selected)
                 for name, weight in varied.items():
-                    filled[observable.name].fill(part[chosen], category, name, values, weight=weight[chosen])
+                    filled[observable.name].fill(block[chosen], category, name, values, weight=weight[chosen])
                 if variation == NOMINAL:
                     spread[observable.name][category] = float(weights.weight()[chosen] @ uncertainty)
         return {
             "histograms": {name: each.project("dataset", "systematic", "value") for name, each in filled.items()},
-            "parts": filled,
+            "blocks": filled,
             "cutflow": {dataset: cutflow},
             "weights": {category: sums},
             "spread": spread,
+            "table": table,
         }
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
@@ -214,7 +221,7 @@ class AnalysisProcessor(ProcessorABC):
 
     def _empty(self, observable: Observable) -> hist.Hist[Any]:
         return hist.Hist(
-            hist.axis.Integer(0, PARTS, name="part", label="Part", overflow=False, underflow=False),
+            hist.axis.Integer(0, BLOCKS, name="block", label="Block", overflow=False, underflow=False),
             hist.axis.StrCategory(tuple(CATEGORIES.values()), name="dataset", label="Data set", overflow=False),
             hist.axis.StrCategory(
                 self._config.systematics.categories, name="systematic", label="Systematic", overflow=False

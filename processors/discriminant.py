@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import awkward as ak
-import numpy as np
 from coffea.processor import ProcessorABC
 
+from zmumu_hybrid.candidates.shuffle import sorted_by
+from zmumu_hybrid.candidates.table import DATA
 from zmumu_hybrid.deploy import Discriminant
-from zmumu_hybrid.events.muon_pairs import IDENTITY, PairSelection, components, select_and_count
+from zmumu_hybrid.events.muon_pairs import PairSelection, select_and_count
 from zmumu_hybrid.physics.smearing import SmearingConfig, smear
 
 __all__ = ["DiscriminantProcessor"]
@@ -60,10 +61,7 @@ class DiscriminantProcessor(ProcessorABC):
         scores = self._discriminant.pairs(smeared)
         found: dict[str, Any] = {"cutflow": {**cutflow, "pairs": len(pairs)}, "counts": scores.counts, "table": []}
         if self._table and len(pairs):
-            momenta = dict(zip(("px_0", "py_0", "pz_0"), components(smeared.plus)[:3], strict=True))  # to sort by
-            identity = {name: ak.to_numpy(pairs[name]) for name in IDENTITY}
-            label = np.full(len(pairs), -1, np.int8)
-            found["table"].append(identity | {"label": label} | momenta | scores.fields())
+            found["table"].append(sorted_by(pairs, smeared.plus, DATA) | scores.fields())
         return found
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:

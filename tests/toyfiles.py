@@ -92,6 +92,11 @@ def write_lhe(path: Path, events: list[str]) -> Path:
     return path
 
 
+def line_of(events: list[str], number: int) -> int:
+    """Return the line on which an event of `write_lhe` begins."""
+    return 1 + (HEAD + "".join(events[: number - 1])).count("\n")
+
+
 def toy_root(path: Path, events: int, seed: int = 0, *, resonance: bool = True) -> Path:
     """Write toy events to a TTree."""
     return write_root(path, toy_events(events, seed, resonance=resonance))

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toys import toy_identity
+from zmumu_hybrid.draws import keys
 from zmumu_hybrid.draws.split import SplitConfig, is_test, subset, subset_order
 from zmumu_hybrid.errors import ConfigurationError
 
@@ -54,6 +55,16 @@ def test_a_subset_is_independent_of_the_test_part() -> None:
 def test_equal_keys_are_ordered_by_identity() -> None:
     label = np.array([1, 0, 1])
     assert subset_order(np.zeros(3, int), label).tolist() in ([1, 0, 2], [0, 2, 1])
+
+
+def test_the_events_of_a_group_fall_alike() -> None:
+    groups = [np.repeat(column, 3) for column in SOME]
+    run = np.where(np.arange(600) % 3, keys.GROUPED_RUN + np.arange(600) % 3, 1).astype(np.uint32)
+    order = subset_order(run, *groups[1:])
+    assert (order.reshape(-1, 3) // 3 == order[::3, None] // 3).all()
+    first = subset_order(run[::3], *SOME[1:])
+    np.testing.assert_array_equal(order[::3] // 3, first)
+    assert (is_test(run, *groups[1:]).reshape(-1, 3).sum(1) % 3 == 0).all()
 
 
 def test_what_cannot_be_taken_is_refused() -> None:

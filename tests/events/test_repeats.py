@@ -7,18 +7,13 @@ from pathlib import Path
 import awkward as ak
 import pytest
 
-from toyfiles import HEAD, toy_lhe_events, write_lhe, write_parquet, write_root
+from toyfiles import line_of, toy_lhe_events, write_lhe, write_parquet, write_root
 from toys import toy_events
 from zmumu_hybrid.errors import InputError
 from zmumu_hybrid.jobs.process import ProcessOptions, process
 
 EVENTS = toy_events(30, 1)
 TEXTS = toy_lhe_events(20)
-
-
-def line(events: list[str], number: int) -> int:
-    """Return the line on which an event of `write_lhe` begins."""
-    return 1 + (HEAD + "".join(events[: number - 1])).count("\n")
 
 
 def message(tmp_path: Path, *signal: Path, background: tuple[Path, ...] = ()) -> str:
@@ -34,7 +29,7 @@ def test_twice_in_one_event_file(tmp_path: Path) -> None:
     events = [*TEXTS[:7], TEXTS[2], *TEXTS[7:]]
     path = write_lhe(tmp_path / "a.lhe.gz", events)
     said = message(tmp_path, path)
-    places = f"{path}, event 3, line {line(events, 3)}, and {path}, event 8, line {line(events, 8)}: "
+    places = f"{path}, event 3, line {line_of(events, 3)}, and {path}, event 8, line {line_of(events, 8)}: "
     assert said.startswith(f"{places}run 1, luminosityBlock ")
     assert said.endswith("each event may be used once, so leave one of the two out")
 
@@ -44,7 +39,9 @@ def test_in_two_files_of_other_kinds(tmp_path: Path) -> None:
     others = [*toy_lhe_events(8, 9), TEXTS[5]]
     packed = write_lhe(tmp_path / "b.lhe.gz", others)
     said = message(tmp_path, plain, background=(packed,))
-    assert said.startswith(f"{plain}, event 6, line {line(TEXTS, 6)}, and {packed}, event 9, line {line(others, 9)}: ")
+    assert said.startswith(
+        f"{plain}, event 6, line {line_of(TEXTS, 6)}, and {packed}, event 9, line {line_of(others, 9)}: "
+    )
     assert said.endswith("(signal and background): each event may be used once, so give each file once")
     root = write_root(tmp_path / "a.root", EVENTS)
     parquet = write_parquet(tmp_path / "b.parquet", ak.concatenate([toy_events(10, 2), EVENTS[[4]]]))

@@ -12,7 +12,7 @@ import pytest
 import uproot
 
 from events.test_records import both_orders, rows
-from toyfiles import HEAD, lhe_event, toy_lhe_events, write_columns, write_lhe, write_parquet, write_root
+from toyfiles import lhe_event, line_of, toy_lhe_events, write_columns, write_lhe, write_parquet, write_root
 from toys import toy_events
 from zmumu_hybrid.candidates import histograms
 from zmumu_hybrid.candidates import table as candidates
@@ -238,11 +238,6 @@ def test_an_event_twice_in_one_of_many_files_is_named(tmp_path: Path, again: int
     places = [f"{files[0]}, event {number}, line {line_of(pieces[0], number)}" for number in (again, 6)]
     with pytest.raises(InputError, match=f"^{', and '.join(places)}: .*leave one of the two out$"):
         process(files, [], tmp_path / "out", options(cache=tmp_path / "cache"))
-
-
-def line_of(events: list[str], number: int) -> int:
-    """Return the line on which an event of `write_lhe` begins."""
-    return 1 + (HEAD + "".join(events[: number - 1])).count("\n")
 
 
 def test_output_that_cannot_be_written_is_named(inputs: tuple[Path, Path], tmp_path: Path) -> None:

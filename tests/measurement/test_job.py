@@ -12,6 +12,7 @@ import uproot
 from typer.testing import CliRunner
 
 from measurement.samples import event_files, training_sample
+from toyfiles import line_of, toy_lhe_events, write_lhe
 from zmumu_hybrid.candidates import histograms
 from zmumu_hybrid.candidates import table as candidates
 from zmumu_hybrid.candidates.training_events import TrainingEvents
@@ -84,6 +85,27 @@ def test_training_events_are_refused(sample: Any, tmp_path: Path) -> None:
     for inputs in (files, {"background": [copy]}, {"data": files["signal"]}):
         with pytest.raises(LeakError, match=r"training events of .*take held-out rows alone \(--rows test\)"):
             quietly(inputs, tmp_path / "out", options=AnalysisOptions(trained_on=directory))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "places"),
+    [
+        ({"signal": ["b", "a"]}, [("b", 11), ("a", 3)]),
+        ({"signal": ["a"], "background": ["b"]}, [("a", 3), ("b", 11)]),
+        ({"data": ["c"]}, [("c", 6), ("c", 11)]),
+    ],
+)
+def test_repeated_events_are_named(inputs: dict[str, str], places: list[tuple[str, int]], tmp_path: Path) -> None:
+    texts = toy_lhe_events(40)
+    pieces = {"a": texts[:20], "b": [*texts[20:30], texts[2]], "c": [*texts[30:40], texts[35]]}
+    files = {name: write_lhe(tmp_path / f"{name}.lhe", piece) for name, piece in pieces.items()}
+    said = ", and ".join(
+        f"{files[name]}, event {number}, line {line_of(pieces[name], number)}" for name, number in places
+    )
+    given = {name: [files[each] for each in chosen] for name, chosen in inputs.items()}
+    with pytest.raises(InputError, match=f"^{said}: run 1, .* this event is in the input twice"):
+        quietly(given, tmp_path / "out", options=AnalysisOptions(cache=tmp_path / "cache"))
     assert not (tmp_path / "out").exists()
 
 

@@ -21,7 +21,7 @@ from zmumu_hybrid.measurement.observables import of_mass, of_score
 from zmumu_hybrid.measurement.systematics import Systematics
 from zmumu_hybrid.physics.kinematics import pair_mass
 from zmumu_hybrid.physics.smearing import SmearingConfig, smear
-from zmumu_hybrid.processors.analysis import PARTS, AnalysisConfig, AnalysisProcessor, Cuts
+from zmumu_hybrid.processors.analysis import BLOCKS, AnalysisConfig, AnalysisProcessor, Cuts
 
 NANO = Path(__file__).parents[1] / "data" / "nano_dy.root"
 MASS = of_mass("mass", 9, 60, 150)
@@ -74,15 +74,15 @@ def test_the_cutflow_counts_down_and_ends_with_the_histogram(tmp_path: Path) -> 
     assert found["weights"]["signal"]["nominal"] == flow["mass"]
 
 
-def test_chunks_do_not_matter_and_the_parts_add_up(tmp_path: Path) -> None:
+def test_chunks_do_not_matter_and_the_blocks_add_up(tmp_path: Path) -> None:
     path = toy_root(tmp_path / "a.root", 500)
     one, many = (process(path, AnalysisConfig([MASS]), "signal", size) for size in (10_000, 90))
     assert one["histograms"]["mass"] == many["histograms"]["mass"]
-    assert one["parts"]["mass"] == many["parts"]["mass"]
+    assert one["blocks"]["mass"] == many["blocks"]["mass"]
     assert one["cutflow"] == many["cutflow"]
-    parts = one["parts"]["mass"][{"dataset": "signal", "systematic": "nominal"}]
-    assert (parts.view()["value"].sum(axis=1) > 0.3 * 500 / PARTS).all()
-    assert one["parts"]["mass"].project("dataset", "systematic", "value") == one["histograms"]["mass"]
+    blocks = one["blocks"]["mass"][{"dataset": "signal", "systematic": "nominal"}]
+    assert (blocks.view()["value"].sum(axis=1) > 0.3 * 500 / BLOCKS).all()
+    assert one["blocks"]["mass"].project("dataset", "systematic", "value") == one["histograms"]["mass"]
 
 
 def test_the_reweighting_is_of_the_background_with_its_powers(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from learned import same_weights, toy_columns, write
 from zmumu_hybrid.candidates.reweighting import Reweighting
+from zmumu_hybrid.draws import keys
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.jobs.train import train
 from zmumu_hybrid.nets.presets import preset
@@ -167,6 +168,15 @@ def test_boosted_copies(sample: Path, kind: str) -> None:
     else:
         np.testing.assert_array_equal(kept, same)
     assert np.isclose(mass(table.p4[:, :1]), 0.1056583745, atol=1e-4).all()
+
+
+def test_the_events_of_a_group_are_boosted_alike(tmp_path: Path) -> None:
+    columns = {name: np.repeat(values, 2) for name, values in toy_columns(50).items()}
+    columns["run"] = np.tile(np.array([1, keys.GROUPED_RUN + 1], np.uint32), 100)
+    folder = write(columns, tmp_path)
+    (folder / "process.json").write_text(json.dumps({"options": OPTIONS}))
+    p4 = BoostedCopies(folder, "boosted-measurement").epoch(1).p4
+    np.testing.assert_array_equal(p4[::2], p4[1::2])
 
 
 def test_boosts_are_lorentz_transformations() -> None:

@@ -11,36 +11,26 @@ from numpy.typing import NDArray
 
 from zmumu_hybrid.candidates import histograms
 from zmumu_hybrid.candidates.reweighting import Reweighting, ReweightingConfig, final_weights, fit
-from zmumu_hybrid.candidates.shuffle import merge_parts, read_columns, repeated, write_table
+from zmumu_hybrid.candidates.shuffle import merge_parts, read_columns, repeated, write_table, written_parts
 from zmumu_hybrid.candidates.table import BACKGROUND, LABELS, SIGNAL, Table
 from zmumu_hybrid.errors import IncompleteRunError, InputError
 from zmumu_hybrid.events.muon_pairs import IDENTITY
-from zmumu_hybrid.support.handles import open_parquet
 
 __all__ = ["checked_parts", "fit_parts", "write_results"]
 
 
 def checked_parts(staging: Path, result: Mapping[str, Any]) -> list[Path]:
     """Return the parts, in the order of their names, after comparing what is on disk with what was reported."""
-    parts = sorted(result["parts"])
+    parts = written_parts(staging / "parts", result["parts"])
     rows = dict.fromkeys(result["cutflow"], 0)
-    for name in parts:
-        path, report = staging / "parts" / name, result["parts"][name]
-        found = 0
-        if path.exists():
-            with open_parquet(path) as file:
-                found = file.metadata.num_rows
-        if found != report["rows"]:
-            raise IncompleteRunError(
-                f"{path}: has {found} of {report['rows']} rows of {report['file']}: do all workers see this directory?"
-            )
-        rows[report["dataset"]] += found
+    for report in result["parts"].values():
+        rows[report["dataset"]] += report["rows"]
     for dataset, steps in result["cutflow"].items():
         if rows[dataset] != steps["pairs"]:
             raise IncompleteRunError(
                 f"{dataset}: {steps['pairs']} pairs were found, {rows[dataset]} written: run again"
             )
-    return [staging / "parts" / name for name in parts]
+    return parts
 
 
 def fit_parts(parts: Sequence[Path], config: ReweightingConfig, files: Mapping[str, str]) -> Reweighting | None:

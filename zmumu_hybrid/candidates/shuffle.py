@@ -8,17 +8,19 @@ block, the rows of a range. Which rows a part holds and how many parts there are
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import awkward as ak
 import numpy as np
 import pyarrow as pa
 
 from zmumu_hybrid.candidates.table import LABELS, Table, name_event
-from zmumu_hybrid.errors import RepeatedEventError
+from zmumu_hybrid.errors import IncompleteRunError, RepeatedEventError
+from zmumu_hybrid.physics.pair_arrays import Muon
 from zmumu_hybrid.support.files import atomic_path
 from zmumu_hybrid.support.handles import create_parquet, open_parquet
 
@@ -33,8 +35,10 @@ __all__ = [
     "read_columns",
     "repeated",
     "sort_table",
+    "sorted_by",
     "write_part",
     "write_table",
+    "written_parts",
 ]
 
 SORT_KEY = ("run", "luminosityBlock", "event", "label", "px_0", "py_0", "pz_0")
@@ -52,6 +56,16 @@ def sort_table(table: Table) -> Table:
     if ties.any():
         order = np.lexsort([table[name] for name in reversed(SORT_KEY)])
     return {name: values[order] for name, values in table.items()}
+
+
+def sorted_by(pairs: ak.Array, plus: ak.Array, label: int) -> Table:
+    """Return the columns of `SORT_KEY` for pairs as from `select_pairs`: what `merge_parts` needs of them.
+
+    `plus` are their mu+, before or after smearing: records with px, py and pz, of the length of `pairs`.
+    """
+    identity = {name: ak.to_numpy(pairs[name]) for name in _IDENTITY}
+    momentum = dict(zip(SORT_KEY[4:], Muon.of(plus)[:3], strict=True))
+    return identity | {"label": np.full(len(pairs), label, np.int8)} | momentum
 
 
 def _same_as_next(table: Table, order: np.ndarray[Any, Any], names: Iterable[str]) -> np.ndarray[Any, Any]:
@@ -91,6 +105,20 @@ def write_part(table: Table, path: Path) -> None:
         arrow, options = pa.table(sort_table(table)), {"compression": "NONE", "write_statistics": False}
         with create_parquet(temporary, arrow.schema, use_dictionary=False, **options) as writer:
             writer.write_table(arrow, row_group_size=_BLOCK)
+
+
+def written_parts(folder: Path, reports: Mapping[str, Any]) -> list[Path]:
+    """Return the parts that `PartWriter` reported, by name; `IncompleteRunError` if one lacks rows."""
+    for name, report in reports.items():
+        path, found = folder / name, 0
+        if path.exists():
+            with open_parquet(path) as file:
+                found = file.metadata.num_rows
+        if found != report["rows"]:
+            raise IncompleteRunError(
+                f"{path}: has {found} of {report['rows']} rows of {report['file']}: do all workers see this directory?"
+            )
+    return [folder / name for name in sorted(reports)]
 
 
 def read_columns(parts: Iterable[Path], names: Sequence[str]) -> Table:

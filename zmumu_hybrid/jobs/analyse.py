@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from zmumu_hybrid.candidates import histograms
 from zmumu_hybrid.candidates.reweighting import Reweighting
+from zmumu_hybrid.candidates.shuffle import PartWriter, merge_parts, written_parts
 from zmumu_hybrid.candidates.training_events import TrainingEvents
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.events.input_files import Source, named_files, open_sources
+from zmumu_hybrid.events.repeats import located
 from zmumu_hybrid.execution.workers import worker_pool
 from zmumu_hybrid.measurement.fit import fit_signal_strength
 from zmumu_hybrid.measurement.observables import DiscriminantScore, Observable, OptimalScore, of_mass, of_score
@@ -108,6 +111,8 @@ def analyse(
         If options contradict each other, or a network's training sample is not known.
     LeakError
         If an event was used in training.
+    InputError
+        If an event is in the input twice.
     MissingDependencyError
         If pyhf, iminuit or onnxruntime is not installed.
     ZmumuError
@@ -169,11 +174,21 @@ def _analyse(
         reweighting=detector.reweighting,
         rows=options.rows,
         used=(*detector.used, *used),
+        table=True,
     )
+    parts = staging.resolve() / "parts"
+    parts.mkdir()
     with worker_pool(options.staff) as pool:
         found = run(
-            sources, AnalysisProcessor(config), pool=pool, chunksize=options.chunksize, show_progress=show_progress
+            sources,
+            AnalysisProcessor(config),
+            pool=pool,
+            chunksize=options.chunksize,
+            finish=PartWriter(parts),
+            show_progress=show_progress,
         )
+    with located(sources):
+        deque(merge_parts(written_parts(parts, found["parts"])), maxlen=0)  # refuses repeated events
     templates, results, workspaces = {}, [], {}
     if measures:
         _require_selected(found, sources)

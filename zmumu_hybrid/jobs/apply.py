@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zmumu_hybrid.candidates.shuffle import PartWriter, in_groups, merge_parts
+from zmumu_hybrid.candidates.shuffle import PartWriter, in_groups, merge_parts, written_parts
 from zmumu_hybrid.candidates.table import Table
 from zmumu_hybrid.candidates.training_events import TrainingEvents
 from zmumu_hybrid.deploy.discriminant import Discriminant
@@ -217,7 +217,7 @@ def apply(
                 finish=PartWriter(parts),
                 show_progress=show_progress,
             )
-        tables = merge_parts([parts / name for name in sorted(result["parts"])])
+        tables = merge_parts(written_parts(parts, result["parts"]))
         with located(sources):
             written, seen = _write(tables, target, known)
     expected = sum(part["rows"] for part in result["parts"].values())

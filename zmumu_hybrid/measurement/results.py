@@ -60,7 +60,7 @@ def measure(
     systematics: Systematics,
     yields: Yields,
 ) -> list[Result]:
-    """Return the measurements, with the uncertainties of the precisions by the jackknife over the parts."""
+    """Return the measurements, with the uncertainties of the precisions by the jackknife over the blocks."""
     two_sided = systematics.two_sided
 
     def measured(made: Templates) -> float:
@@ -69,10 +69,10 @@ def measure(
     values = {name: measured(made) for name, made in templates.items()}
     replicas = {}
     for name, made in templates.items():
-        parts = found["parts"][name]
-        count = len(parts.axes["part"])
+        blocks = found["blocks"][name]
+        count = len(blocks.axes["block"])
         replicas[name] = np.array(
-            [measured(made.again(_without(parts, index), yields, systematics.shapes)) for index in range(count)]
+            [measured(made.again(_without(blocks, index), yields, systematics.shapes)) for index in range(count)]
         )
     results = []
     for each in observables:
@@ -94,12 +94,12 @@ def measure(
     return results
 
 
-def _without(parts: Hist[Any], index: int) -> Hist[Any]:
-    """Return the sum over all parts but one."""
+def _without(blocks: Hist[Any], index: int) -> Hist[Any]:
+    """Return the sum over all blocks but one."""
     import hist
 
-    whole = parts[{"part": sum}]
-    piece = parts[{"part": index}]
+    whole = blocks[{"block": sum}]
+    piece = blocks[{"block": index}]
     made = hist.Hist(*whole.axes, storage=hist.storage.Weight(), name=whole.name)
     for name in ("value", "variance"):
         made.view(flow=True)[name] = whole.view(flow=True)[name] - piece.view(flow=True)[name]
