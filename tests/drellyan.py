@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toys import MUON_MASS, Z_MASS, Z_WIDTH
+from toys import MUON_MASS, Z_MASS, Z_WIDTH, breit_wigner
 from zmumu_hybrid.candidates import table as candidates
 from zmumu_hybrid.candidates.reweighting import Reweighting, ReweightingConfig, final_weights
 from zmumu_hybrid.candidates.shuffle import sort_table, write_table
@@ -35,12 +35,7 @@ def truth(label: int, events: int, seed: int = 0):
     while len(found) < events:
         size = 4 * (events - len(found)) + 100
         u = generator.uniform(size=size)
-        if label:
-            low = np.arctan(2 * (MASS - Z_MASS) / Z_WIDTH)
-            high = np.arctan(2 * (3000 - Z_MASS) / Z_WIDTH)
-            mass = Z_MASS + Z_WIDTH / 2 * np.tan(low + u * (high - low))
-        else:
-            mass = MASS / np.sqrt(u)
+        mass = breit_wigner(u, MASS, 3000) if label else MASS / np.sqrt(u)
         rapidity = generator.normal(0, RAPIDITY_WIDTH, size)
         cosine = generator.uniform(-1, 1, size)
         angular = 1 + cosine**2 + ASYMMETRY[label] * rapidity / ETA * cosine

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import torch
 from safetensors.torch import load_file
 
+from toys import breit_wigner
 from zmumu_hybrid.candidates.table import COLUMNS
 
 MUON = 0.1056583745
@@ -17,7 +18,7 @@ MUON = 0.1056583745
 
 def toy_class(rng: np.random.Generator, count: int, label: int) -> dict[str, np.ndarray]:
     """Draw pairs with a Z peak (label 1) or a falling spectrum (0), back to back, smeared by 10%."""
-    peak = 91.2 + 1.25 * np.tan(np.pi * (rng.random(count) * 0.9 - 0.45))
+    peak = breit_wigner(rng.random(count), 83.3, 99.1)
     mass = peak if label else 70 / np.sqrt(0.2 + 0.8 * rng.random(count))
     cosine, phi = rng.uniform(-0.7, 0.7, count), rng.uniform(0, 2 * np.pi, count)
     table: dict[str, np.ndarray] = {"mass": mass, "true_mass": mass}

@@ -12,6 +12,12 @@ MUON_MASS = 0.10566
 Z_MASS, Z_WIDTH = 91.1876, 2.4955
 
 
+def breit_wigner(uniform: Floats, low: float, high: float = np.inf) -> Floats:
+    """Return masses of a Z between two edges (GeV) for numbers between 0 and 1."""
+    first, last = (np.arctan(2 * (edge - Z_MASS) / Z_WIDTH) for edge in (low, high))
+    return Z_MASS + Z_WIDTH / 2 * np.tan(first + uniform * (last - first))
+
+
 def toy_momenta(events: int, seed: int = 0, *, resonance: bool = True, boost_pt: float = 0.0) -> tuple[Floats, Floats]:
     """Return mu+ and mu- as arrays of shape (events, 4) holding px, py, pz, mass (GeV), within pT > 10, |eta| < 2.5.
 
@@ -23,11 +29,7 @@ def toy_momenta(events: int, seed: int = 0, *, resonance: bool = True, boost_pt:
     while len(plus) < events:
         size = 3 * (events - len(plus)) + 100
         u = generator.uniform(size=size)
-        if resonance:
-            low = np.arctan(2 * (70 - Z_MASS) / Z_WIDTH)
-            mass = Z_MASS + Z_WIDTH / 2 * np.tan(low + u * (np.pi / 2 - low))
-        else:
-            mass = 70 / np.sqrt(u)
+        mass = breit_wigner(u, 70) if resonance else 70 / np.sqrt(u)
         rapidity = generator.normal(0, 1.5, size)
         cosine, phi = generator.uniform(-1, 1, size), generator.uniform(-np.pi, np.pi, size)
         momentum = np.sqrt(mass**2 / 4 - MUON_MASS**2)

@@ -4,6 +4,8 @@ import hist
 import numpy as np
 import pytest
 
+from toys import breit_wigner
+
 SLICES = ("below30", "30to40", "above40")
 
 
@@ -57,7 +59,7 @@ def histograms():
         made["pt_before"].fill(name, values)
         made["pt_after"].fill(name, values, weight=weights)
         slices = np.array(SLICES)[np.digitize(values, [30.0, 40.0])]
-        true = 91.2 + 1.25 * np.clip(rng.standard_cauchy(values.size), -15, 15)
+        true = breit_wigner(rng.random(values.size), 72, 110)
         made["mass_true"].fill(name, slices, true, weight=weights)
         made["mass_smeared"].fill(name, slices, true * (1 + rng.normal(0, 0.07, true.size)), weight=weights)
     return made

@@ -6,6 +6,7 @@ import torch
 
 from toys import toy_momenta
 from zmumu_hybrid.nets.laws import assert_lorentz_invariant
+from zmumu_hybrid.physics.kinematics import boost_matrix
 from zmumu_hybrid.rivals.networks import (
     NETWORKS,
     LocalFrames,
@@ -27,12 +28,8 @@ def momenta(events: int = 6) -> torch.Tensor:
 
 
 def boosted(p4: torch.Tensor, beta: tuple[float, float, float]) -> torch.Tensor:
-    b = torch.tensor(beta, dtype=p4.dtype)
-    b2 = (b * b).sum()
-    gamma = 1 / torch.sqrt(1 - b2)
-    energy, p = p4[..., :1], p4[..., 1:]
-    along = (p * b).sum(-1, keepdim=True)
-    return torch.cat([gamma * (energy + along), p + b * ((gamma - 1) / b2 * along + gamma * energy)], -1)
+    speed = np.linalg.norm(beta)
+    return p4 @ torch.from_numpy(boost_matrix(np.array(beta) / speed, np.arctanh(speed))).T
 
 
 def ready(network: torch.nn.Module) -> torch.nn.Module:

@@ -184,7 +184,7 @@ def test_a_scan_goes_on_to_the_number_that_is_asked_for(
 @pytest.mark.slow
 def test_a_killed_scan_ends_with_the_same_trials(table: Path, tmp_path: Path, undisturbed: dict[str, Any]) -> None:
     names = (
-        "training.scan.scan import scan, ScanConfig",
+        "scan.scan import scan, ScanConfig",
         "training import TrainingConfig",
         "nets.config import PFNConfig",
     )

@@ -84,7 +84,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_weights(data: Path, tmp_pat
     train(OwnHybrid, data, tmp_path / "whole", settings)
     preamble = (
         f"import sys; sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(__file__).parent)]!r}\n"
-        "from test_own_module import OwnHybrid; from zmumu_hybrid.training import train, TrainingConfig"
+        "from test_own_module import OwnHybrid; from zmumu_hybrid import train, TrainingConfig"
     )
     code = f"train(OwnHybrid, {str(data)!r}, output, {settings!r})"
     (cut, first), (_, last) = stopped(preamble, code, tmp_path / "cut", first=40, every=9999).items()

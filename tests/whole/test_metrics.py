@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -72,6 +74,10 @@ def test_the_uncertainty_is_the_spread_over_samples() -> None:
         score, weight = generator.normal(size=600) + label, generator.exponential(size=600)
         found.append(auc_with_uncertainty(score, label, weight))
     values, errors = np.array(found).T
+    truth = NormalDist(0, np.sqrt(2)).cdf(1)
+    assert np.mean(values) == pytest.approx(truth, abs=4 * np.std(values) / 20)
+    covered = np.abs(values - truth) < errors
+    assert np.mean(covered) == pytest.approx(0.683, abs=3 * np.sqrt(0.683 * 0.317 / 400))
     assert np.mean(errors) == pytest.approx(np.std(values), rel=0.12)
 
 

@@ -92,7 +92,7 @@ def test_a_killed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
     settings, data = replace(QUICK, epochs=3), write(toy_columns(500), tmp_path / "data")
     train(SMALL, data, tmp_path / "whole", settings)
     code = f"train({SMALL!r}, {str(data)!r}, output, {settings!r})"
-    preamble = "from zmumu_hybrid.training import train, TrainingConfig; from zmumu_hybrid.nets.config import *"
+    preamble = "from zmumu_hybrid import train, TrainingConfig; from zmumu_hybrid.nets.config import *"
     once = stopped(preamble, code, tmp_path / "cut", first=16, every=12)
     twice = stopped(preamble, code, next(iter(once)), first=16, every=99)
     assert len(once) > 1
