@@ -80,9 +80,11 @@ def _stopped(preamble: str, code: str, folder: str, number: int, first: int, eve
         output = str(Path.cwd() / f"{folder}-{moment}")
         if Path(folder).exists():
             shutil.copytree(folder, output)
-        found[output] = _fork(code, {**names, "output": output}, (output, number, moment))
-        if found[output].status == 0:
+        found[output] = ended = _fork(code, {**names, "output": output}, (output, number, moment))
+        if ended.status == 0:
             return found
+        if ended.status not in (-number, 128 + number):  # it failed, and would for ever
+            raise RuntimeError(f"the run ended with status {ended.status}: {ended.err or ended.out}")
     raise AssertionError
 
 

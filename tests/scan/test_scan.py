@@ -186,7 +186,7 @@ def test_a_killed_scan_ends_with_the_same_trials(table: Path, tmp_path: Path, un
     names = (
         "scan.scan import scan, ScanConfig",
         "training import TrainingConfig",
-        "nets.config import PFNConfig",
+        "nets.config import EventShape, PFNConfig",
     )
     preamble = "\n".join(f"from zmumu_hybrid.{name}" for name in names)
     cuts = stopped(preamble, f"scan({QUICK!r}, {str(table)!r}, output, 6)", tmp_path / "cut", first=30, every=60)
