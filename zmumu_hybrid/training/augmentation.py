@@ -50,7 +50,7 @@ class BoostedCopies:
     kind : str
         "boosted-truth" boosts the true muons and measures them then, "boosted-measurement" boosts measured ones.
     fraction : float
-        Part of the training rows, as in `zmumu_hybrid.training.tensors.load`.
+        Part of the training rows, as in `zmumu_hybrid.training.data.load`.
     seed : int
         Of that part and of the draws.
 

@@ -35,7 +35,7 @@ class FreshSmearing:
     data : path
         Directory of `zmumu process`: its table with the truth, `process.json` with the smearing and `reweighting.json`.
     fraction : float
-        Part of the training rows, as in `zmumu_hybrid.training.tensors.load`.
+        Part of the training rows, as in `zmumu_hybrid.training.data.load`.
     seed : int
         Of that part and of the draws.
 
