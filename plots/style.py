@@ -247,8 +247,13 @@ def looks_for(names: Sequence[str], known: Mapping[str, Look]) -> dict[str, Look
     for i, name in enumerate(others):
         label = f" {name}" if name.startswith("_") else name  # matplotlib would leave it out
         look = spare[i % len(spare)], dashes[i // len(spare) % len(dashes)]
-        made[name] = Look(label.replace("$", r"\$"), *look)
+        made[name] = Look(printable(label).replace("$", r"\$"), *look)
     return {name: known.get(name) or made[name] for name in names}
+
+
+def printable(text: str) -> str:
+    """Return a text, or the name of a file, as it can be drawn: bytes that are no UTF-8 become question marks."""
+    return text.encode(errors="replace").decode()
 
 
 def note(ax: Axes, text: str | None) -> None:
@@ -259,7 +264,7 @@ def note(ax: Axes, text: str | None) -> None:
 
     points = FontProperties(size="x-small").get_size_in_points()
     width = ax.get_window_extent().width * 72.0 / figure_of(ax).dpi
-    lines = textwrap.fill(text, max(20, int(width / (0.52 * points))))
+    lines = textwrap.fill(printable(text), max(20, int(width / (0.52 * points))))
     ax.text(
         0.0,
         1.01,

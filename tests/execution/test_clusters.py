@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from zmumu_hybrid.cli.main import app
-from zmumu_hybrid.errors import ConfigurationError, InputError, MissingDependencyError
-from zmumu_hybrid.execution.workers import Workers, describe_loss, jobqueue_cluster, worker_pool
+from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, InputError, MissingDependencyError
+from zmumu_hybrid.execution.jobqueue import jobqueue_cluster
+from zmumu_hybrid.execution.tasks import Crew, Task
+from zmumu_hybrid.execution.workers import Workers, describe_loss, worker_pool
 from zmumu_hybrid.jobs.apply import ApplyOptions
 from zmumu_hybrid.jobs.process import ProcessOptions
 from zmumu_hybrid.measurement import AnalysisOptions
@@ -219,6 +222,22 @@ def test_a_scheduler_that_runs_already_is_used_and_stays() -> None:
             with worker_pool(Workers("dask", scheduler=cluster.scheduler_address, worker_timeout=600)) as pool:
                 assert pool is not None
                 assert pool.submit(abs, -3).result() == 3
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_scheduler_whose_workers_are_all_gone_is_named(tmp_path: Path) -> None:
+    import distributed
+
+    local = {"processes": False, "dashboard_address": None, "protocol": "tcp"}
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, **local) as cluster:
+        address = cluster.scheduler_address
+        said = rf"all workers of the dask scheduler {address} are gone, and no other one came in 1 s: start some"
+        with Crew(Workers("dask", scheduler=address, worker_timeout=1), tmp_path) as crew:
+            assert next(iter(crew.run([Task("first", partial(abs, -3))]))).result == 3
+            for worker in cluster.workers.values():
+                cluster.sync(worker.close)
+            with pytest.raises(IncompleteRunError, match=said):
+                list(crew.run([Task("second", partial(abs, -4))]))
 
 
 def test_the_page_says_what_the_defaults_are() -> None:

@@ -46,6 +46,14 @@ def columns(rows: list[tuple[int, int, int]]) -> dict[str, np.ndarray]:
     }
 
 
+def test_names_that_are_no_text_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    output = tmp_path / "smearing.json"
+    done = CliRunner().invoke(app, ["smearing", "--dataset", "signal", "a\udcff", "--output", str(output)])
+    assert isinstance(done.exception, ConfigurationError)
+    assert str(done.exception) == "name of a data set must be text in UTF-8, not 'a\\udcff'"
+    assert not output.exists()
+
+
 def read(config: SmearingConfig, **options: object) -> correctionlib.CorrectionSet:
     return correctionlib.CorrectionSet.from_string(json.dumps(make_payload(config, ["signal", "data: 2"], **options)))
 

@@ -118,12 +118,12 @@ def test_runs_are_drawn_side_by_side(models, tmp_path, monkeypatch):
         tmp_path / "hybrid",
         tmp_path / "a=b",
         f"_costs $5={tmp_path / 'invariant'}",
-        f"of $x={tmp_path / 'pfn'}",
+        f"of $x\udcff={tmp_path / 'pfn'}",
     ]
-    command = ["plot", *map(str, folders), "--output", str(tmp_path / "figures"), "--note", "$ and µ"]
+    command = ["plot", *map(str, folders), "--output", str(tmp_path / "figures"), "--note", "$, µ and \udcff"]
     result = CliRunner().invoke(app, command, catch_exceptions=False)
     assert result.stdout.split() == [str(tmp_path / "figures" / f"learning_curves.{kind}") for kind in ("png", "pdf")]
-    assert sorted(drawn["learning_curves"]) == [" _costs \\$5", "Hybrid", "a=b", "of \\$x"]
+    assert sorted(drawn["learning_curves"]) == [" _costs \\$5", "Hybrid", "a=b", "of \\$x?"]
 
     def refused(*words):
         return str(CliRunner().invoke(app, ["plot", *map(str, words), "--output", str(tmp_path / "none")]).exception)

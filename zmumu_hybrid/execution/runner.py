@@ -23,7 +23,7 @@ from zmumu_hybrid.events.column_checks import Place
 from zmumu_hybrid.events.input_files import Source
 from zmumu_hybrid.events.ntuples import events_by_branches
 from zmumu_hybrid.events.reader import chunks, forget, read_chunk
-from zmumu_hybrid.execution.workers import describe_loss
+from zmumu_hybrid.execution.workers import as_finished, describe_loss
 from zmumu_hybrid.support.progress import progress
 
 __all__ = ["Batch", "PoolExecutor", "run"]
@@ -140,7 +140,7 @@ class PoolExecutor:
             yield from enumerate(map(function, batches))
             return
         futures = {self.pool.submit(function, batch): index for index, batch in enumerate(batches)}
-        for future in concurrent.futures.as_completed(list(futures)):
+        for future in as_finished(self.pool, futures):
             index = futures.pop(future)
             try:
                 outcome = future.result()

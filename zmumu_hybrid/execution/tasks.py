@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, ZmumuError
-from zmumu_hybrid.execution.workers import Workers, describe_loss, worker_pool
+from zmumu_hybrid.execution.workers import Workers, as_finished, describe_loss, worker_pool
 from zmumu_hybrid.support.files import make_directory
 from zmumu_hybrid.support.scratch import destination, scratch_directory
 
@@ -126,7 +126,7 @@ class Crew:
         futures: dict[concurrent.futures.Future[Any], int] = {}
         try:
             futures |= {pool.submit(_Timed(task.action, token)): index for index, task in enumerate(tasks)}
-            for future in concurrent.futures.as_completed(list(futures)):
+            for future in as_finished(pool, futures):
                 index = futures.pop(future)
                 yield _from_worker(tasks[index], future, index)
         finally:

@@ -8,40 +8,31 @@ from __future__ import annotations
 import concurrent.futures
 import logging
 import os
-import shutil
 import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from zmumu_hybrid.errors import ConfigurationError, InputError, ZmumuError
+from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError
+from zmumu_hybrid.execution.jobqueue import first_line, jobqueue_cluster, read_jobqueue, submit_jobs
 from zmumu_hybrid.support.extras import require
-from zmumu_hybrid.support.files import read_yaml
 from zmumu_hybrid.support.values import require_count, require_number
 
-__all__ = ["ExecutorName", "Workers", "describe_loss", "jobqueue_cluster", "worker_pool"]
+__all__ = ["ExecutorName", "Workers", "as_finished", "describe_loss", "worker_pool"]
 
 ExecutorName = Literal["iterative", "futures", "dask"]
-
-_JOBQUEUE_CLUSTERS = {
-    "htcondor": "HTCondorCluster",
-    "lsf": "LSFCluster",
-    "moab": "MoabCluster",
-    "oar": "OARCluster",
-    "pbs": "PBSCluster",
-    "sge": "SGECluster",
-    "slurm": "SLURMCluster",
-}
 
 
 _KNOCKING = 2.5
 """Seconds in which a scheduler must take a connection."""
+_LOOKING = 5.0
+"""Seconds after which dask is asked again whether it has workers, while no task is finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +51,8 @@ class Workers:
     jobqueue : Path, optional
         YAML file in the format of dask-jobqueue's configuration: start the workers as batch jobs.
     worker_timeout : float
-        Seconds to wait for the first worker of a scheduler that runs already.
+        Seconds to wait for the first worker of a scheduler that runs already, and for another one when all are gone.
+        For jobs of a batch system, which may stay in its queue for long, no end is set.
 
     Raises
     ------
@@ -101,7 +93,7 @@ class Workers:
         if self.scheduler:
             _knock(self.scheduler)
         if self.jobqueue:
-            _read_jobqueue(self.jobqueue)
+            read_jobqueue(self.jobqueue)
 
 
 def describe_loss(error: BaseException) -> str | None:
@@ -112,6 +104,54 @@ def describe_loss(error: BaseException) -> str | None:
         said = " ".join(str(error).split()) or type(error).__name__
         return f"its worker was lost ({said}): if it ran out of memory, try fewer workers or smaller pieces"
     return None
+
+
+def as_finished(
+    pool: concurrent.futures.Executor, futures: Iterable[concurrent.futures.Future[Any]]
+) -> Iterator[concurrent.futures.Future[Any]]:
+    """Yield what was submitted to a pool of `worker_pool` as it is finished, in any order.
+
+    Raises
+    ------
+    IncompleteRunError
+        If all workers of a dask scheduler are gone, and none has come for as long as its `Workers` say.
+    """
+    waiting = set(futures)
+    looking = min(_LOOKING, pool.patience) if isinstance(pool, _DaskPool) else None
+    while waiting:
+        try:
+            for future in concurrent.futures.as_completed(waiting, looking):
+                waiting.discard(future)
+                yield future
+        except TimeoutError:
+            if isinstance(pool, _DaskPool):
+                pool.require_workers()
+
+
+class _DaskPool(concurrent.futures.Executor):
+    """The workers of a dask client; `patience` is how many seconds may pass without any."""
+
+    def __init__(self, client: Any, patience: float) -> None:
+        self.patience = patience
+        self._client, self._pool, self._seen = client, client.get_executor(pure=False), time.monotonic()
+
+    def submit(self, function: Any, /, *arguments: Any, **options: Any) -> concurrent.futures.Future[Any]:
+        submitted: concurrent.futures.Future[Any] = self._pool.submit(function, *arguments, **options)
+        return submitted
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._pool.shutdown(wait=wait and not cancel_futures)
+
+    def require_workers(self) -> None:
+        """Raise `IncompleteRunError` if it is too long ago that there were any."""
+        with suppress(OSError):  # dask gives up the futures of a scheduler that is lost
+            if self._client.nthreads():
+                self._seen = time.monotonic()
+        if time.monotonic() - self._seen > self.patience:
+            raise IncompleteRunError(
+                f"all workers of the dask scheduler {self._client.scheduler.address} are gone, and no other one came "
+                f"in {self.patience:g} s: start some, and run the same command again"
+            )
 
 
 @contextmanager
@@ -187,7 +227,7 @@ def _dask(config: Workers) -> Iterator[concurrent.futures.Executor]:
             client = stack.enter_context(_connect(config))
         elif config.jobqueue:
             cluster = stack.enter_context(jobqueue_cluster(config.jobqueue))
-            _submit_jobs(cluster, config)
+            submit_jobs(cluster, config.jobqueue, config.workers)
             client = stack.enter_context(distributed.Client(cluster))
         else:
             with _interrupts_for_this_process_alone():
@@ -196,7 +236,7 @@ def _dask(config: Workers) -> Iterator[concurrent.futures.Executor]:
                 )
             stack.enter_context(cluster)
             client = stack.enter_context(distributed.Client(cluster))
-        pool = client.get_executor(pure=False)
+        pool = _DaskPool(client, float("inf") if config.jobqueue else config.worker_timeout)
         try:
             yield pool
         finally:
@@ -211,7 +251,7 @@ def _connect(config: Workers) -> Iterator[Any]:
     try:
         client = distributed.Client(config.scheduler, timeout=10)
     except Exception as error:  # whatever something else answers makes of dask's protocol
-        raise ConfigurationError(f"no dask scheduler answers at {config.scheduler!r}: {_first_line(error)}") from error
+        raise ConfigurationError(f"no dask scheduler answers at {config.scheduler!r}: {first_line(error)}") from error
     with client:
         try:
             client.wait_for_workers(1, timeout=config.worker_timeout)
@@ -246,77 +286,6 @@ def _knock(address: str) -> None:
         raise ConfigurationError(f"no dask scheduler answers at {address!r}: {said[0]}")
 
 
-def _read_jobqueue(path: str | os.PathLike[str]) -> tuple[str, Mapping[str, Any]]:
-    """Return the batch system that a file names and its options; errors as `jobqueue_cluster`."""
-    require("dask_jobqueue", "yaml")
-    content = read_yaml(path)
-    systems = content.get("jobqueue") if isinstance(content, Mapping) else None
-    if not isinstance(systems, Mapping) or len(systems) != 1:
-        raise InputError(f"{path}: needs the key 'jobqueue' with exactly one batch system below it")
-    name, options = next(iter(systems.items()))
-    if name not in _JOBQUEUE_CLUSTERS:
-        raise ConfigurationError(f"{path}: batch system {name!r} is not one of {', '.join(_JOBQUEUE_CLUSTERS)}")
-    if not isinstance(options, Mapping):
-        raise InputError(f"{path}: {name!r} needs options below it, such as cores and memory")
-    return name, options
-
-
-def jobqueue_cluster(path: str | os.PathLike[str]) -> Any:
-    """Make the dask-jobqueue cluster that a YAML file describes, with no job submitted yet.
-
-    The file has dask-jobqueue's own format, with one batch system in it::
-
-        jobqueue:
-          slurm:
-            queue: short
-            cores: 4
-            memory: 8GB
-            walltime: "01:00:00"
-
-    Raises
-    ------
-    InputError
-        If the file is not such a YAML file.
-    ConfigurationError
-        If the batch system is unknown or refuses an option.
-    MissingDependencyError
-        If `dask_jobqueue` is not installed.
-    """
-    name, options = _read_jobqueue(path)
-    import dask_jobqueue
-
-    try:
-        return getattr(dask_jobqueue, _JOBQUEUE_CLUSTERS[name])(
-            **{str(k).replace("-", "_"): v for k, v in options.items()}
-        )
-    except (TypeError, ValueError) as error:
-        if isinstance(error, ZmumuError):
-            raise
-        raise ConfigurationError(f"{path}: {name} refuses these options: {_first_line(error)}") from error
-
-
-def _submit_jobs(cluster: Any, config: Workers) -> None:
-    """Submit the jobs of a cluster and see that the batch system took them; it would be waited for without end."""
-    command = cluster.job_cls.submit_command
-    if shutil.which(command) is None:
-        raise ConfigurationError(
-            f"{config.jobqueue}: there is no command {command} here: run this where jobs are submitted"
-        )
-    with _logged_errors("tornado.application") as errors:
-        cluster.scale(config.workers)
-        while len(cluster.workers) < len(cluster.worker_spec):
-            time.sleep(0.05)
-        refused = any(job.status.name == "created" for job in cluster.workers.values())
-        deadline = time.monotonic() + 30
-        while refused and not errors and time.monotonic() < deadline:
-            time.sleep(0.05)
-    if refused:
-        for job in cluster.workers.values():
-            job.status = type(job.status).closed  # there is nothing to cancel
-        said = str(errors[0]).split("stderr:")[-1].strip() if errors else ""
-        raise ConfigurationError(f"{config.jobqueue}: {command} refused the jobs: {' '.join(said.split())}")
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep dask's own accounts of what went wrong from the terminal; the error that ends the block says it."""
@@ -329,25 +298,3 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, disabled in zip(loggers, before, strict=True):
             logger.disabled = disabled
-
-
-@contextmanager
-def _logged_errors(logger_name: str) -> Iterator[list[BaseException]]:
-    """Collect the exceptions that a logger is told of, instead of having them printed."""
-    errors: list[BaseException] = []
-
-    def collect(record: logging.LogRecord) -> bool:
-        if record.exc_info and record.exc_info[1] is not None:
-            errors.append(record.exc_info[1])
-        return False
-
-    logger = logging.getLogger(logger_name)
-    logger.addFilter(collect)
-    try:
-        yield errors
-    finally:
-        logger.removeFilter(collect)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

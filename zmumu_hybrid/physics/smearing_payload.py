@@ -28,6 +28,7 @@ from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.physics.pair_arrays import IDENTITY
 from zmumu_hybrid.physics.smearing import SmearingConfig, correctionlib_key
 from zmumu_hybrid.support.files import atomic_path
+from zmumu_hybrid.support.values import require_text
 
 __all__ = ["make_payload", "write_payload"]
 
@@ -59,8 +60,8 @@ def make_payload(
     Raises
     ------
     ConfigurationError
-        If the draws are others, there are none, no data set is named or one twice, or a width is not a finite number
-        of 0 or more.
+        If the draws are others, there are none, no data set is named or one twice, a name is no text in UTF-8, or a
+        width is not a finite number of 0 or more.
     """
     if config.draws != "correctionlib":
         raise ConfigurationError(
@@ -71,7 +72,10 @@ def make_payload(
     if not datasets or len(set(datasets)) != len(datasets):
         raise ConfigurationError(f"data sets {', '.join(datasets) or '(none)'}: name at least one, and each once")
     widths = {"nominal": config.width} if widths is None else widths
+    for dataset in datasets:
+        require_text("name of a data set", dataset)
     for name, width in widths.items():
+        require_text("name of a systematic", name)
         if not (np.isfinite(width) and width >= 0):
             raise ConfigurationError(f"width {width} of {name!r}: must be a finite number, 0 or more")
     said = f"seed {config.seed}, {config.mode} draws, hold {config.hold}"

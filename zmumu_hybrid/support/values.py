@@ -22,6 +22,7 @@ __all__ = [
     "require_form",
     "require_number",
     "require_seed",
+    "require_text",
 ]
 
 MAX_SEED = 2**63 - 1
@@ -77,6 +78,15 @@ def require_seed(value: Any, name: str = "seed") -> int:
     if not _is_whole(value) or not 0 <= value <= MAX_SEED:
         raise ConfigurationError(f"{name} must be an integer from 0 to 2^63 - 1, not {_shown(value)}")
     return int(value)
+
+
+def require_text(name: str, value: str) -> str:
+    """Return a text that UTF-8 can hold, as files of results need it; errors as `require_count`."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"{name} must be text in UTF-8, not {_shown(value)}") from None
+    return value
 
 
 def require_number(
