@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import uproot
-from typer.testing import CliRunner
 
+from commands import done as end_well
 from toyfiles import toy_lhe_events, write_lhe
 from zmumu_hybrid.candidates import table as candidates
 from zmumu_hybrid.candidates.shuffle import write_table
 from zmumu_hybrid.candidates.training_events import TrainingEvents, events_path
-from zmumu_hybrid.cli.main import app
 from zmumu_hybrid.errors import InputError, ModelError
 from zmumu_hybrid.events.muon_pairs import IDENTITY
 
@@ -27,9 +26,7 @@ OTHERS = {"signal": toy_lhe_events(60, 3), "background": toy_lhe_events(60, 4, r
 
 
 def zmumu(*arguments: Any) -> str:
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return " ".join(done.output.split())
+    return " ".join(end_well(*arguments).output.split())
 
 
 @dataclass(frozen=True)

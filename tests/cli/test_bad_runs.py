@@ -15,10 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from typer.testing import CliRunner
 
+from commands import zmumu
 from learned import toy_columns, write
-from zmumu_hybrid.cli.main import app
 from zmumu_hybrid.errors import ConfigurationError, MissingDependencyError, ZmumuError
 
 DEEP = "[" * 100_000
@@ -49,10 +48,6 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(trained: Path, tmp_path: Path) -> Path:
     """A copy of the run, to be spoilt."""
     return Path(shutil.copytree(trained, tmp_path / "run"))
-
-
-def zmumu(*arguments: Any) -> Any:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def refused(message: str, *arguments: Any) -> None:

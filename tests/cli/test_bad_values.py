@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from zmumu_hybrid.cli.main import app
+from commands import zmumu
 from zmumu_hybrid.errors import ConfigurationError, ZmumuError
 from zmumu_hybrid.support.outputs import write_mark
 
@@ -18,14 +17,14 @@ SEEDED = {
     "process": SIGNAL,
     "analyse": SIGNAL,
     "apply": ("missing.onnx", "--input", "missing.root", "--output", "out"),
-    "smearing": ("--output", "out.json"),
+    "export-smearing": ("--output", "out.json"),
     "train": ("pfn", "--data", "missing", "--output", "out"),
     "scan": ("pfn", "--data", "missing", "--output", "out"),
     "reproduce": ("--output", "out"),
 }
 
 
-WORKING = [name for name in SEEDED if name not in ("smearing", "train")]
+WORKING = [name for name in SEEDED if name not in ("export-smearing", "train")]
 CHUNKED = ("process", "analyse", "apply")
 
 
@@ -37,7 +36,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def error_of(*command: Any) -> ZmumuError:
     """Return the error of a command, which has left nothing."""
     before = set(Path().iterdir())
-    done = CliRunner().invoke(app, [str(word) for word in command])
+    done = zmumu(*command)
     assert isinstance(done.exception, ZmumuError), (command, done.output, done.exception)
     assert set(Path().iterdir()) == before
     return done.exception
@@ -56,7 +55,7 @@ def test_seeds_are_the_same_numbers_everywhere(command: str, seed: int) -> None:
         *((name, ["--workers", 10**9], "workers must be at most 1024") for name in WORKING),
         *((name, ["--chunksize", 10**13], "chunksize must be at most") for name in CHUNKED),
         *((name, ["--chunksize", 0], "chunksize must be an integer") for name in CHUNKED),
-        *((name, ["--width", "nan"], "width of the smearing must") for name in (*CHUNKED, "smearing")),
+        *((name, ["--width", "nan"], "width of the smearing must") for name in (*CHUNKED, "export-smearing")),
         ("process", ["--reweighting-bins", 10**9], "reweighting bins must be at most"),
         ("process", ["--test-fraction", "1"], "test fraction must be a finite number at least 0 and below 1, not 1.0"),
         ("generate", ["--events", 10**12], "events must be at most"),

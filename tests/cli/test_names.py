@@ -60,7 +60,7 @@ def test_every_command_takes_any_name(zmumu, tmp_path: Path, monkeypatch: pytest
     zmumu("apply", model, "--input", signal, background, "-o", folder / "scores.root")
     known = ("--trained-on", done, "--rows", "test", "--model", f"net={model}", "--bins", 2, "--systematic", "width")
     zmumu("analyse", "--signal", signal, "--background", background, *known, "-o", folder / "analysis")
-    zmumu("smearing", "-o", folder / "smearing.json.gz")
+    zmumu("export-smearing", "-o", folder / "smearing.json.gz")
     short = ("--trials", 1, "--trial-epochs", 1, "--members", 1, "--epochs", 1, "--executor", "iterative")
     zmumu("scan", "pfn", "--data", done, *short, "-o", folder / "scan")
     assert (folder / "scan" / "scan.db").is_file()
@@ -69,7 +69,7 @@ def test_every_command_takes_any_name(zmumu, tmp_path: Path, monkeypatch: pytest
 
 def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
     output = tmp_path / f"{ODD}.json"
-    command = [sys.executable, "-c", "from zmumu_hybrid.cli.main import main; main()", "smearing", "-o", output]
+    command = [sys.executable, "-c", "from zmumu_hybrid.cli.main import main; main()", "export-smearing", "-o", output]
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
     said = subprocess.run(command, env=environment, check=True, capture_output=True).stdout
     assert said.startswith(os.fsencode(output) + b": draw")

@@ -7,27 +7,21 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextvars import Context
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
-from typer.testing import CliRunner
 
+from commands import done as zmumu
+from commands import zmumu as outcome_of
 from learned import toy_columns, write
 from toyfiles import toy_lhe_events, toy_root, write_lhe
-from zmumu_hybrid.cli.main import Terminated, app
+from zmumu_hybrid.cli.main import Terminated
 from zmumu_hybrid.errors import ConfigurationError, InputError, MissingInputError, OutputError
 from zmumu_hybrid.support.files import atomic_path, sha256, write_json
 from zmumu_hybrid.support.outputs import output_file, output_folder, reading, staged, write_mark
 from zmumu_hybrid.support.scratch import hold, scratch_directory
-
-COMMAND = get_command(app)
-
-
-def zmumu(*arguments: object) -> None:
-    """Run a command, or raise its error."""
-    COMMAND.main(args=[str(each) for each in arguments], standalone_mode=False)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -73,7 +67,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "evaluate": (["evaluate", "run", "--data", "table"], "out.json"),
     "convert": (["convert", "events.lhe"], "out.root"),
     "generate": (["generate", "signal", "--events", "5"], "out.lhe"),
-    "smearing": (["smearing"], "out.json"),
+    "export-smearing": (["export-smearing"], "out.json"),
 }
 """Each command that writes a file, with what it reads, and a name that its output may have."""
 
@@ -150,7 +144,7 @@ def test_folders_are_not_written_over_what_is_read_or_others_wrote(world: Path, 
 def test_devices_and_wrong_endings_are_refused(world: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     with pytest.raises(OutputError, match=r"pipe\.json: was not written by"):
-        zmumu("smearing", "--output", tmp_path / "pipe.json")
+        zmumu("export-smearing", "--output", tmp_path / "pipe.json")
     for command, (arguments, name) in COMMANDS.items():
         there = [str(world / each) if (world / each).exists() else each for each in arguments]
         for wrong in (Path(name).stem, f"{name}.txt", "out.pq"):
@@ -165,7 +159,7 @@ def test_devices_and_wrong_endings_are_refused(world: Path, tmp_path: Path) -> N
 
 def test_what_a_command_wrote_it_writes_again_also_through_a_link(world: Path, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
-    for command in ("apply", "export", "convert", "smearing", "generate", "limit", "evaluate"):
+    for command in ("apply", "export", "convert", "export-smearing", "generate", "limit", "evaluate"):
         arguments, name = COMMANDS[command]
         there = [str(world / each) if (world / each).exists() else each for each in arguments if "branches" not in each]
         place = tmp_path / "disk" / f"{command}{Path(name).suffix}"
@@ -189,11 +183,11 @@ def test_the_second_of_two_commands_is_told_who_is_first(world: Path, tmp_path: 
         link = tmp_path / f"{command}{Path(name).suffix}"
         link.symlink_to(tmp_path / name)
         with output_file(tmp_path / name, command), pytest.raises(OutputError, match=said):
-            zmumu(*there, "--output", link)
+            Context().run(zmumu, *there, "--output", link)
     for arguments in FOLDERS.values():
         there = [str(world / each) if (world / each).exists() else each for each in arguments]
         with output_folder(tmp_path / "out", "plot"), pytest.raises(OutputError, match=said):
-            zmumu(*there, "--output", tmp_path / ".." / tmp_path.name / "out")
+            Context().run(zmumu, *there, "--output", tmp_path / ".." / tmp_path.name / "out")
     assert not [path for path in tmp_path.iterdir() if not path.is_symlink()]
 
 
@@ -221,7 +215,7 @@ def test_what_dead_processes_left_is_swept_and_the_work_of_living_ones_is_not(wo
     process = ["process", "--signal", world / "events.lhe", "--cache", tmp_path / "cache", "--output", tmp_path / "out"]
     with scratch_directory(tmp_path / "out") as mine, scratch_directory(tmp_path / "cache") as other:
         zmumu(*process)
-        zmumu("smearing", "--output", tmp_path / "files" / "x.json")
+        zmumu("export-smearing", "--output", tmp_path / "files" / "x.json")
         with atomic_path(tmp_path / "out" / "checkpoints" / "x") as temporary:
             temporary.touch()
         assert {path for place in places for path in place.glob(".partial-*")} == {mine, other}
@@ -352,10 +346,10 @@ def test_what_is_said_of_what_is_kept(
     def stop(*_: object, **__: object) -> None:
         raise Terminated
 
-    for name in ("generate.generate", "processing.process", "training.run.train"):
+    for name in ("generation.sample.generate", "jobs.process.process", "jobs.train.train"):
         monkeypatch.setattr(f"zmumu_hybrid.{name}", stop)
     arguments = [*COMMANDS.get(command, ([],))[0], *FOLDERS.get(command, [])]
-    result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "x.lhe")])
+    result = outcome_of(*arguments, "--output", tmp_path / "x.lhe")
     assert (result.exit_code, result.stderr) == (143, says)
 
 
@@ -379,7 +373,7 @@ def _noted(steps: list[str], name: str) -> Callable[..., Any]:
 
 def test_long_names_and_odd_ones_are_outputs_too(tmp_path: Path) -> None:
     for name in ("x" * 250 + ".json", "a::b.json", "run:1.json", "µ\n[x].json", os.fsdecode(b"\xff.json")):
-        zmumu("smearing", "--output", tmp_path / name)
+        zmumu("export-smearing", "--output", tmp_path / name)
         assert [path.name for path in tmp_path.iterdir()] == [name]
         (tmp_path / name).unlink()
 
@@ -411,7 +405,7 @@ def run_printing_to(place: str, folder: Path, encoding: str, *arguments: str) ->
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_standard_output_that_is_full_is_one_line(tmp_path: Path, encoding: str) -> None:
-    said = run_printing_to("/dev/full", tmp_path, encoding, "smearing", "--output", "x.json")
+    said = run_printing_to("/dev/full", tmp_path, encoding, "export-smearing", "--output", "x.json")
     assert said == (1, "zmumu: error: standard output: cannot be written to: No space left on device\n")
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
 

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
+from commands import done, zmumu
 from learned import toy_columns, write
-from zmumu_hybrid.cli.main import app
 from zmumu_hybrid.errors import ConfigurationError
 
 pytest.importorskip("optuna")
@@ -17,8 +16,7 @@ def test_a_scan_prints_its_comparison_and_draws(tmp_path: Path) -> None:
     table, output = write(toy_columns(250), tmp_path / "table"), tmp_path / "scan"
     arguments = ["scan", "invariant", "--data", str(table), "--output", str(output), "--trials", "8", "--seed", "3"]
     arguments += ["--trial-epochs", "1", "--epochs", "1", "--members", "2", "--executor", "iterative"]
-    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert result.exit_code == 0
+    result = done(*arguments)
     found = json.loads((output / "scan.json").read_text())
     assert set(found["trials"][0]["setting"]) == {"batch_size", "learning_rate", "weight_decay"}
     for name in ("history", "slice", "curves", "importance"):
@@ -37,7 +35,7 @@ def test_bad_options_are_refused(tmp_path: Path) -> None:
         (["--preset", "mine"], "preset must be one of"),
         (["--validation", "0"], "validation must be a finite number above 0"),
     ):
-        result = CliRunner().invoke(app, [*arguments, *more])
+        result = zmumu(*arguments, *more)
         assert isinstance(result.exception, ConfigurationError)
         assert message in str(result.exception)
     assert not (tmp_path / "scan").exists()

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
+from commands import done, zmumu
 from learned import toy_columns, write
-from zmumu_hybrid.cli.main import app
 from zmumu_hybrid.errors import ZmumuError
 from zmumu_hybrid.training.measures import METRICS
 from zmumu_hybrid.training.settings import configure
@@ -21,12 +20,11 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_train_then_evaluate(table: Path, tmp_path: Path) -> None:
     run, output = tmp_path / "run", tmp_path / "auc.json"
-    arguments = ["train", "hybrid", "--data", str(table), "--members", "2", "--epochs", "1", "--output", str(run)]
-    trained = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert trained.exit_code == 0
+    arguments = ["train", "hybrid", "--data", table, "--members", 2, "--epochs", 1, "--output", run]
+    trained = done(*arguments)
     assert "hybrid, 2 members" in trained.output
     assert "std over members" in trained.output
-    again = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    again = done(*arguments)
     assert "hybrid, 2 members, trained before" in " ".join(again.output.split())
     assert {path.name for path in run.iterdir()} == {
         "config.json",
@@ -35,9 +33,7 @@ def test_train_then_evaluate(table: Path, tmp_path: Path) -> None:
         "ranges.json",
         "training_events.parquet",
     }
-    arguments = ["evaluate", str(run), "--data", str(table), "--output", str(output)]
-    evaluated = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert evaluated.exit_code == 0
+    evaluated = done("evaluate", run, "--data", table, "--output", output)
     assert "2 members on the held-out events of" in evaluated.output
     found = json.loads(output.read_text())
     assert len(found["metrics"]["auc"]["members"]) == 2
@@ -82,7 +78,7 @@ def test_bad_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
 )
 def test_bad_options_are_refused(table: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
     command = ["train", "hybrid", "--data", str(table), "--output", str(tmp_path / "run"), *arguments]
-    result = CliRunner().invoke(app, command)
+    result = zmumu(*command)
     assert isinstance(result.exception, ZmumuError)
     assert message in str(result.exception)
     assert not (tmp_path / "run").exists()

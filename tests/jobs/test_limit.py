@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
 import drellyan
+from commands import zmumu
 from toys import MUON_MASS
 from zmumu_hybrid.candidates import table as candidates
 from zmumu_hybrid.candidates.reweighting import Reweighting
 from zmumu_hybrid.candidates.truth import read_sample, read_settings, resmear
-from zmumu_hybrid.cli.main import app
 from zmumu_hybrid.errors import ConfigurationError, InputError, MissingInputError
 from zmumu_hybrid.jobs.limit import headroom, limit
 from zmumu_hybrid.metrics import auc_with_uncertainty, weighted_auc
@@ -270,7 +269,7 @@ def test_unknown_rows_are_refused(small: Path) -> None:
 
 def test_the_command_writes_what_the_function_returns(study: Path, tmp_path: Path, held_out: dict[str, Any]) -> None:
     output = tmp_path / "limit.json"
-    result = CliRunner().invoke(app, ["limit", "--data", str(study), "--output", str(output)])
+    result = zmumu("limit", "--data", study, "--output", output)
     assert result.exit_code == 0, result.output
     assert read_json(output) == held_out
     assert f"{held_out['auc']:.4f}" in result.output

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
+from commands import done
 from measurement.samples import event_files
 from toys import toy_events
-from zmumu_hybrid.cli.main import app
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -46,6 +45,6 @@ def test_systematics_in_a_processor_and_in_a_payload(tmp_path: Path, monkeypatch
     assert list(found.axes["systematic"]) == ["nominal", "widthUp", "widthDown", "off"]
     assert (found.sum(flow=True), found[{"systematic": "off"}].sum(flow=True)) == (200, 50)
     command = "smearing --output smearing.json.gz --dataset signal background --seed 1"
-    assert CliRunner().invoke(app, command.split()).exit_code == 0
+    done(*command.split())
     exec(payload, names)
     assert names["pt"] == pytest.approx(35 * (1 + 0.11 * names["z"]))

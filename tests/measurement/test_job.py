@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import uproot
-from typer.testing import CliRunner
 
+from commands import zmumu
 from measurement.samples import event_files, training_sample
 from toyfiles import line_of, toy_lhe_events, write_lhe
 from zmumu_hybrid.candidates import histograms
@@ -216,7 +216,7 @@ def test_the_command(sample: Any, model: Path, tmp_path: Path) -> None:
     files, directory = sample
     arguments = ["analyse", "-o", str(tmp_path / "out"), "--rows", "test", "--trained-on", str(directory)]
     arguments += [text for name, paths in files.items() for text in (f"--{name}", *map(str, paths))]
-    outcome = CliRunner().invoke(main.app, [*arguments, "--model", f"net={model}", "--systematic", "width", "off"])
+    outcome = zmumu(*arguments, "--model", f"net={model}", "--systematic", "width", "off")
     assert outcome.exit_code == 0, outcome.output
     lines = outcome.output.splitlines()
     assert any(line.split()[:1] == ["net"] for line in lines), outcome.output

@@ -14,11 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
-from typer.testing import CliRunner
 
+from commands import zmumu
 from laws import examples
 from toys import toy_identity, toy_pairs
-from zmumu_hybrid.cli.main import app
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.physics.smearing import SmearingConfig, correctionlib_key, draws, smear
 from zmumu_hybrid.physics.smearing_payload import make_payload, write_payload
@@ -176,7 +175,7 @@ def test_unknown_draws_are_refused() -> None:
 
 def test_the_command_writes_a_payload_with_the_variations_of_the_analysis(tmp_path: Path) -> None:
     output = tmp_path / "smearing.json.gz"
-    outcome = CliRunner().invoke(app, ["smearing", "-o", str(output), "--dataset", "signal", "dy", "--seed", "4"])
+    outcome = zmumu("export-smearing", "-o", output, "--dataset", "signal", "dy", "--seed", 4)
     assert outcome.exit_code == 0, outcome.output
     assert "signal, dy; systematics nominal, widthUp, widthDown, off" in " ".join(outcome.output.split())
     payload = correctionlib.CorrectionSet.from_file(str(output))

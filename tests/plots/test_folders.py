@@ -6,7 +6,6 @@ import sys
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
 from zmumu_hybrid.candidates import histograms as stored
 from zmumu_hybrid.errors import InputError, MissingInputError
@@ -91,15 +90,15 @@ def test_an_ensemble_is_drawn_from_its_run(config, names, models, tmp_path):
 
 
 def test_the_command_names_what_it_wrote(processed, tmp_path):
-    from zmumu_hybrid.cli.main import app
+    from commands import zmumu
 
-    result = CliRunner().invoke(app, ["plot", str(processed), "--output", str(tmp_path / "figures"), "--note", "toy"])
+    result = zmumu("plot", processed, "--output", tmp_path / "figures", "--note", "toy")
     assert result.exit_code == 0, result.output
     assert sorted(result.stdout.split("\n")) == ["", *sorted(str(path) for path in (tmp_path / "figures").iterdir())]
 
 
 def test_runs_are_drawn_side_by_side(models, tmp_path, monkeypatch):
-    from zmumu_hybrid.cli.main import app
+    from commands import zmumu
     from zmumu_hybrid.plots import style
 
     for name, table in models.items():
@@ -120,13 +119,12 @@ def test_runs_are_drawn_side_by_side(models, tmp_path, monkeypatch):
         f"_costs $5={tmp_path / 'invariant'}",
         f"of $x\udcff={tmp_path / 'pfn'}",
     ]
-    command = ["plot", *map(str, folders), "--output", str(tmp_path / "figures"), "--note", "$, µ and \udcff"]
-    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    result = zmumu("plot", *folders, "--output", tmp_path / "figures", "--note", "$, µ and \udcff")
     assert result.stdout.split() == [str(tmp_path / "figures" / f"learning_curves.{kind}") for kind in ("png", "pdf")]
     assert sorted(drawn["learning_curves"]) == [" _costs \\$5", "Hybrid", "a=b", "of \\$x?"]
 
     def refused(*words):
-        return str(CliRunner().invoke(app, ["plot", *map(str, words), "--output", str(tmp_path / "none")]).exception)
+        return str(zmumu("plot", *words, "--output", tmp_path / "none").exception)
 
     assert "'hybrid' is" in refused(tmp_path / "hybrid", tmp_path / "hybrid")
     assert "no metrics.parquet is in it" in refused(tmp_path / "hybrid", tmp_path)

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from zmumu_hybrid.cli.options import console_of_names, named_paths
+from zmumu_hybrid.cli.options import (
+    TrainedOn,
+    WidthUncertainty,
+    console_of_names,
+    content,
+    execution,
+    named_paths,
+    pieces,
+    quiet,
+    say,
+    shares,
+    smearing,
+    writes,
+)
 
 if TYPE_CHECKING:
     from zmumu_hybrid.jobs.analyse import AnalysisSummary
 
 __all__ = ["analyse"]
 
-_INPUT = "What the files hold"
-_WORK = "Who does the work"
-_PHYSICS = "Physics"
+_CUTS = "Cuts"
 _FIT = "Measurement"
 
 
-def analyse(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Directory for histograms, workspaces and figures.")],
-    signal: Annotated[list[str] | None, typer.Option(help="Files of signal events.")] = None,
-    background: Annotated[list[str] | None, typer.Option(help="Files of background events.")] = None,
-    data: Annotated[list[str] | None, typer.Option(help="Files of data, which are not smeared.")] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="Model file of `zmumu export` or folder of `zmumu train`, as PATH or NAME=PATH."),
-    ] = None,
-    trained_on: Annotated[
-        Path | None,
-        typer.Option(help="Directory of `zmumu process` that the models were trained on: its events are refused."),
-    ] = None,
+def _analysis(
+    trained_on: TrainedOn = None,
     independent: Annotated[
         bool, typer.Option("--independent", help="No event was used in a training: do not ask for --trained-on.")
     ] = False,
@@ -42,15 +42,36 @@ def analyse(
     optimal: Annotated[
         bool, typer.Option("--optimal", help="Add the optimal classifier, for events of leading order.")
     ] = False,
-    systematic: Annotated[
-        list[str] | None, typer.Option(help="What is varied; by default all that applies.", rich_help_panel=_PHYSICS)
+    width_uncertainty: WidthUncertainty = 0.1,
+    reweighting_uncertainty: Annotated[float, typer.Option(help="How much more or less of the pT reweighting.")] = 0.2,
+    unblind: Annotated[
+        bool, typer.Option("--unblind", help="Fit the data, and not what is expected.", rich_help_panel=_FIT)
+    ] = False,
+    bins: Annotated[int, typer.Option(help="Bins of each discriminant.", rich_help_panel=_FIT)] = 20,
+    mass_window: Annotated[
+        tuple[float, float], typer.Option(help="Of the cut on the mass alone, GeV.", rich_help_panel=_FIT)
+    ] = (80.0, 100.0),
+    pt: Annotated[float, typer.Option(help="Smallest pT of both muons, GeV.", rich_help_panel=_CUTS)] = 10.0,
+    eta: Annotated[float, typer.Option(help="Largest abs(eta) of both muons.", rich_help_panel=_CUTS)] = 2.5,
+    mass: Annotated[tuple[float, float], typer.Option(help="Range of the mass, GeV.", rich_help_panel=_CUTS)] = (
+        60.0,
+        150.0,
+    ),
+) -> None:
+    """Declare what is selected, varied and measured."""
+
+
+@shares(_analysis, content, execution, pieces, smearing)
+def analyse(
+    output: Annotated[Path, writes("Directory for histograms, workspaces and figures.")],
+    signal: Annotated[list[str] | None, typer.Option(help="Files of signal events.")] = None,
+    background: Annotated[list[str] | None, typer.Option(help="Files of background events.")] = None,
+    data: Annotated[list[str] | None, typer.Option(help="Files of data, which are not smeared.")] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Model file of `zmumu export` or folder of `zmumu train`, as PATH or NAME=PATH."),
     ] = None,
-    width_uncertainty: Annotated[
-        float, typer.Option(help="Relative uncertainty of the width of the smearing.", rich_help_panel=_PHYSICS)
-    ] = 0.1,
-    reweighting_uncertainty: Annotated[
-        float, typer.Option(help="How much more or less of the pT reweighting.", rich_help_panel=_PHYSICS)
-    ] = 0.2,
+    systematic: Annotated[list[str] | None, typer.Option(help="What is varied; by default all that applies.")] = None,
     expected_signal: Annotated[
         float, typer.Option(help="Number of selected signal pairs expected.", rich_help_panel=_FIT)
     ] = 1000.0,
@@ -63,61 +84,7 @@ def analyse(
     background_uncertainty: Annotated[
         float, typer.Option(help="Relative, of the background alone.", rich_help_panel=_FIT)
     ] = 0.05,
-    unblind: Annotated[
-        bool, typer.Option("--unblind", help="Fit the data, and not what is expected.", rich_help_panel=_FIT)
-    ] = False,
-    bins: Annotated[int, typer.Option(help="Bins of each discriminant.", rich_help_panel=_FIT)] = 20,
-    pt: Annotated[float, typer.Option(help="Least pT of both muons, GeV.", rich_help_panel=_PHYSICS)] = 10.0,
-    eta: Annotated[float, typer.Option(help="Largest abs(eta) of both muons.", rich_help_panel=_PHYSICS)] = 2.5,
-    mass: Annotated[tuple[float, float], typer.Option(help="Range of the mass, GeV.", rich_help_panel=_PHYSICS)] = (
-        60.0,
-        150.0,
-    ),
-    mass_window: Annotated[
-        tuple[float, float], typer.Option(help="Of the cut on the mass alone, GeV.", rich_help_panel=_FIT)
-    ] = (80.0, 100.0),
-    pair: Annotated[
-        Literal["leading", "closest-to-z"], typer.Option(help="Which mu+ and mu-.", rich_help_panel=_PHYSICS)
-    ] = "leading",
-    smearing: Annotated[
-        Literal["independent", "shared", "none"],
-        typer.Option(help="Without --trained-on: how simulation is smeared.", rich_help_panel=_PHYSICS),
-    ] = "independent",
-    hold: Annotated[
-        Literal["pz", "eta"], typer.Option(help="Likewise: what the smearing leaves.", rich_help_panel=_PHYSICS)
-    ] = "pz",
-    width: Annotated[float, typer.Option(help="Likewise: its width, relative to pT.", rich_help_panel=_PHYSICS)] = 0.1,
-    seed: Annotated[int, typer.Option(help="Likewise: of its draws.", rich_help_panel=_PHYSICS)] = 0,
-    muons: Annotated[
-        Literal["Muon", "GenPart", "LHEPart"],
-        typer.Option(help="Collection of NanoAOD that holds the muons.", rich_help_panel=_INPUT),
-    ] = "Muon",
-    branches: Annotated[
-        Path | None,
-        typer.Option(help="TOML file that declares branches with other names.", rich_help_panel=_INPUT),
-    ] = None,
-    tree: Annotated[
-        str,
-        typer.Option(
-            help="Tree to read of ROOT files with several, such as dir/Events; or give FILE:TREE.",
-            rich_help_panel=_INPUT,
-        ),
-    ] = "",
-    executor: Annotated[
-        Literal["iterative", "futures", "dask"],
-        typer.Option(help="This process, local processes, or a dask cluster.", rich_help_panel=_WORK),
-    ] = "iterative",
-    workers: Annotated[int, typer.Option(help="Number of workers.", rich_help_panel=_WORK)] = 1,
-    chunksize: Annotated[int, typer.Option(help="About how many events a chunk has.", rich_help_panel=_WORK)] = 100_000,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a dask scheduler that runs already.", rich_help_panel=_WORK)
-    ] = None,
-    jobqueue: Annotated[
-        Path | None, typer.Option(help="YAML file for dask-jobqueue: start batch jobs.", rich_help_panel=_WORK)
-    ] = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Directory for converted LHE files.", rich_help_panel=_WORK)
-    ] = None,
+    **options: Any,
 ) -> None:
     """Select muon pairs, vary them, and measure a signal strength with each discriminant."""
     from zmumu_hybrid.jobs.analyse import analyse as run_analysis
@@ -125,40 +92,16 @@ def analyse(
     from zmumu_hybrid.measurement.templates import Yields
     from zmumu_hybrid.plots import analysis as figures
 
-    options = AnalysisOptions(
-        trained_on=trained_on,
-        independent=independent,
-        rows=rows,
-        optimal=optimal,
+    chosen = AnalysisOptions(
         systematics=None if systematic is None else tuple(systematic),
-        width_uncertainty=width_uncertainty,
-        reweighting_uncertainty=reweighting_uncertainty,
         yields=Yields(expected_signal, expected_background, luminosity_uncertainty, background_uncertainty),
-        unblind=unblind,
-        pt=pt,
-        eta=eta,
-        mass=mass,
-        mass_window=mass_window,
-        bins=bins,
-        smearing=smearing,
-        hold=hold,
-        width=width,
-        seed=seed,
-        pair=pair,
-        muons=muons,
-        branches=branches,
-        tree=tree,
-        executor=executor,
-        workers=workers,
-        chunksize=chunksize,
-        scheduler=scheduler,
-        jobqueue=jobqueue,
-        cache=cache,
+        **options,
     )
     inputs = {"signal": signal or [], "background": background or [], "data": data or []}
-    summary = run_analysis(inputs, output, named_paths(model or [], "--model"), options, draw=figures.save_all)
+    models = named_paths(model or [], "--model")
+    summary = run_analysis(inputs, output, models, chosen, draw=figures.save_all, show_progress=not quiet.get())
     _show(summary)
-    typer.echo(f"{summary.output}: {summary.seconds:.1f} s")
+    say(f"{summary.output}: {summary.seconds:.1f} s")
 
 
 def _show(summary: AnalysisSummary) -> None:

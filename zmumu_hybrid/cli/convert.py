@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from zmumu_hybrid.cli.options import quiet, say, writes
+
 __all__ = ["convert"]
 
 
@@ -14,7 +16,7 @@ def convert(
     inputs: Annotated[
         list[str], typer.Argument(metavar="IN...", help="LHE files, plain or gz; also addresses, pipes and -.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write: .root or .parquet.")],
+    output: Annotated[Path, writes("The file to write: .root or .parquet.")],
 ) -> None:
     """Convert Les Houches Event files to one ROOT or Parquet file with columns named as in NanoAOD.
 
@@ -22,8 +24,8 @@ def convert(
     """
     from zmumu_hybrid.events import lhe_to_root as conversion
 
-    summary = conversion.convert(inputs, output, note=True, show_progress=True)
-    typer.echo(
+    summary = conversion.convert(inputs, output, note=True, show_progress=not quiet.get())
+    say(
         f"{output}: {summary.events:,} events with {summary.muons:,} muons from {summary.files} "
         f"file{'s' if summary.files > 1 else ''}; {summary.seconds:.1f} s, {summary.events_per_second:,.0f} events/s"
     )

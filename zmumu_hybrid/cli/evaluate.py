@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from zmumu_hybrid.cli.options import console_of_names
+from zmumu_hybrid.cli.options import Data, Run, console_of_names, warn, writes
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of `zmumu train`.")],
-    data: Annotated[Path, typer.Option(help="Directory of `zmumu process`, or a candidate table.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="JSON file for the metrics.")],
+    run: Run,
+    data: Data,
+    output: Annotated[Path, writes("JSON file for the metrics.")],
 ) -> None:
     """Measure an ensemble, on events that it was not trained on: of its own sample those held out."""
     from zmumu_hybrid.jobs.evaluate import evaluate as evaluate_ensemble
@@ -45,6 +43,4 @@ def _show(found: dict[str, Any], output: Path) -> None:
     if data["left_out"]:
         console.print(f"left out are {data['left_out']:,} of {data['events']:,} events, which it was trained on")
     elif data["left_out"] is None:
-        typer.echo(
-            f"zmumu: warning: {found['run']} does not say which events it was trained on: any may count", err=True
-        )
+        warn(f"{found['run']} does not say which events it was trained on: any may count")

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from zmumu_hybrid.cli.options import quiet, say, writes
+
 __all__ = ["generate"]
 
 _CUTS = "Cuts on the true muons"
@@ -17,7 +19,7 @@ def generate(
         Literal["signal", "background"], typer.Argument(help="p p > Z > mu+ mu-, or p p > gamma* > mu+ mu-.")
     ],
     events: Annotated[int, typer.Option(help="Number of events that pass the cuts.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write: .lhe, or .lhe.gz to compress it.")],
+    output: Annotated[Path, writes("The file to write: .lhe, or .lhe.gz to compress it.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same events.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes that generate; the events do not depend on it.")] = 1,
     min_pt: Annotated[float, typer.Option(help="pT of each muon above, in GeV.", rich_help_panel=_CUTS)] = 10.0,
@@ -36,9 +38,9 @@ def generate(
         cuts=generation.Cuts(min_pt, max_abs_eta, min_mass),
         workers=workers,
         ecm=ecm,
-        show_progress=True,
+        show_progress=not quiet.get(),
     )
-    typer.echo(
+    say(
         f"{summary.path}: {summary.events:,} {summary.process} events, "
         f"{summary.cross_section_pb:.5g} ± {summary.cross_section_error_pb:.2g} pb inside the cuts; "
         f"{summary.seconds:.1f} s, {summary.events_per_second:,.0f} events/s; sha256 {summary.sha256[:16]}"

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from zmumu_hybrid.cli.options import console_of_names
+from zmumu_hybrid.cli.options import console_of_names, quiet, writes
 
 __all__ = ["limit"]
 
 
 def limit(
     data: Annotated[Path, typer.Option(help="Directory of `zmumu process`, of leading-order events.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="JSON file for the result.")],
+    output: Annotated[Path, writes("JSON file for the result.")],
     truth: Annotated[
         Path | None,
         typer.Option(help="Directory of `zmumu process` to learn the true densities from; by default that of --data."),
@@ -30,7 +30,7 @@ def limit(
     from zmumu_hybrid.support.outputs import output_file
 
     with output_file(output, "limit", [data, truth]):
-        found = compute(data, truth=truth, rows=rows, show_progress=True)
+        found = compute(data, truth=truth, rows=rows, show_progress=not quiet.get())
         write_json(output, found)
     _show(found)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 import io
+import logging
 import os
 import signal
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -17,16 +19,16 @@ from zmumu_hybrid.cli import (
     apply,
     convert,
     evaluate,
+    export_smearing,
     generate,
     limit,
     plot,
     process,
     reproduce,
     scan,
-    smearing,
     train,
 )
-from zmumu_hybrid.cli.options import ManyValues
+from zmumu_hybrid.cli.options import ManyValues, quiet
 from zmumu_hybrid.errors import OutputError, ZmumuError
 from zmumu_hybrid.support.extras import explained
 
@@ -64,7 +66,7 @@ app = typer.Typer(
     name="zmumu",
     help="Learning broken symmetries with approximate invariance: dimuon events from collisions to classifiers.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
@@ -72,15 +74,39 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def root(
     ctx: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True),
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Say on standard error what is done; -vv says more.")
+    ] = 0,
+    silent: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show no progress and no summary, only warnings and errors.")
+    ] = False,
 ) -> None:
     """Learning broken symmetries with approximate invariance: dimuon events from collisions to classifiers."""
-    del ctx
     if version:
         from importlib.metadata import version as installed_version
 
         typer.echo(installed_version("zmumu-hybrid"))
         raise typer.Exit
+    token = quiet.set(silent)
+    ctx.call_on_close(lambda: quiet.reset(token))
+    if verbose:
+        ctx.call_on_close(_log_to_stderr(logging.DEBUG if verbose > 1 else logging.INFO))
+
+
+def _log_to_stderr(level: int) -> Callable[[], None]:
+    """Print what the package logs to standard error; return what ends that."""
+    logger, handler = logging.getLogger("zmumu_hybrid"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("zmumu: %(asctime)s %(message)s", "%H:%M:%S"))
+    former = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(level)
+
+    def end() -> None:
+        logger.removeHandler(handler)
+        logger.setLevel(former)
+
+    return end
 
 
 # The commands, in the order of the data's way. Their modules import heavy libraries only inside the function.
@@ -93,7 +119,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("limit")(limit.limit)
 app.command("plot")(plot.plot)
 app.command("reproduce")(reproduce.reproduce)
-app.command("smearing", cls=ManyValues)(smearing.smearing)
+app.command("export-smearing", cls=ManyValues)(export_smearing.export_smearing)
 app.command("export")(apply.export)
 app.command("apply", cls=ManyValues)(apply.apply)
 app.command("analyse", cls=ManyValues)(analyse.analyse)
@@ -151,7 +177,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper) and stream is getattr(sys, f"__{name}__"):
             setattr(sys, name, _guarded(stream))
     try:
-        app()
+        app(prog_name="zmumu")
     except ZmumuError as error:
         typer.echo(f"zmumu: error: {' '.join(str(error).split())}", err=True)
         sys.exit(1)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zmumu_hybrid.cli.options import named_paths
+from zmumu_hybrid.cli.options import named_paths, say, writes
 
 __all__ = ["plot"]
 
@@ -20,7 +20,7 @@ def plot(
             help="Output of `zmumu process` or of `zmumu train`; several of `zmumu train`, each as DIR or NAME=DIR.",
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Directory for the figures, each as PNG and PDF.")],
+    output: Annotated[Path, writes("Directory for the figures, each as PNG and PDF.")],
     note: Annotated[str | None, typer.Option(help="Small type above each figure, such as its scale.")] = None,
 ) -> None:
     """Draw the figures that a directory has the data for, or the learning curves of several runs in one.
@@ -38,4 +38,4 @@ def plot(
         else:
             drawn = draw_runs(folders, output, note=note)
     for path in drawn:
-        typer.echo(path)
+        say(path)

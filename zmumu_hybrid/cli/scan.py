@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from zmumu_hybrid.cli.options import choose_workers, console_of_names
+from zmumu_hybrid.cli.options import (
+    Data,
+    Device,
+    Fraction,
+    Model,
+    Precision,
+    console_of_names,
+    execution,
+    quiet,
+    shares,
+    writes,
+)
 
 __all__ = ["scan"]
 
 _TRIALS = "Trials"
 _COMPARISON = "Comparison of the best setting with the preset's"
-_WORK = "Who does the work"
 
 
+@shares(execution)
 def scan(
-    model: Annotated[Literal["hybrid", "pfn", "invariant"], typer.Argument(help="Which network.")],
-    data: Annotated[Path, typer.Option(help="Directory of `zmumu process`, or a candidate table.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the scan.")],
+    model: Model,
+    data: Data,
+    output: Annotated[Path, writes("Folder of the scan.")],
     trials: Annotated[int, typer.Option(help="How many in all, those of earlier calls included.")] = 50,
     preset: Annotated[str, typer.Option(help="The networks whose hyperparameters are varied.")] = "paper",
-    fraction: Annotated[float | None, typer.Option(help="Part of the training events to use.")] = None,
-    precision: Annotated[str | None, typer.Option(help="'float32', or 'bfloat16' for matrix products.")] = None,
-    device: Annotated[str | None, typer.Option(help="'cpu' or 'cuda'.")] = None,
+    fraction: Fraction = None,
+    precision: Precision = None,
+    device: Device = None,
     seed: Annotated[int, typer.Option(help="Of the proposals, the validation part and every training.")] = 0,
     trial_members: Annotated[int, typer.Option(help="Networks in a trial.", rich_help_panel=_TRIALS)] = 1,
     trial_epochs: Annotated[int, typer.Option(help="Epochs of a trial.", rich_help_panel=_TRIALS)] = 20,
@@ -45,21 +56,10 @@ def scan(
     ] = None,
     members: Annotated[int | None, typer.Option(help="5 by default.", rich_help_panel=_COMPARISON)] = None,
     epochs: Annotated[int | None, typer.Option(help="100 by default.", rich_help_panel=_COMPARISON)] = None,
-    executor: Annotated[
-        Literal["iterative", "futures", "dask"] | None,
-        typer.Option(help="This process, local processes (default), or a dask cluster.", rich_help_panel=_WORK),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Number of workers; by default one a core.", rich_help_panel=_WORK)
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a dask scheduler that runs already.", rich_help_panel=_WORK)
-    ] = None,
-    jobqueue: Annotated[
-        Path | None, typer.Option(help="YAML file for dask-jobqueue: start batch jobs.", rich_help_panel=_WORK)
-    ] = None,
+    **options: Any,
 ) -> None:
     """Scan batch size, learning rate, weight decay and latent width; the same command goes on where it was ended."""
+    from zmumu_hybrid.execution.workers import choose_workers
     from zmumu_hybrid.support.extras import require
     from zmumu_hybrid.training.settings import configure
 
@@ -80,10 +80,17 @@ def scan(
             f"trial {number:3d}  {_words(outcome.setting):56s} AUC {auc:6s} {_state(outcome)}", soft_wrap=True
         )
 
-    there = choose_workers(executor, workers, scheduler, jobqueue, otherwise="futures")
+    there = choose_workers(**options, otherwise="futures")
     with output_folder(output, "scan", [data]):
         found = run_scan(
-            config, data, output, trials, storage=storage, workers=there, announce=announce, show_progress=True
+            config,
+            data,
+            output,
+            trials,
+            storage=storage,
+            workers=there,
+            announce=announce,
+            show_progress=not quiet.get(),
         )
         drawn = draw(found["storage"]["url"], found["storage"]["study"], output)
     _show(found, output, drawn)

@@ -8,15 +8,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from zmumu_hybrid.cli.options import console_of_names
+from zmumu_hybrid.cli.options import Data, Device, Fraction, Model, Precision, console_of_names, quiet, writes
 
 __all__ = ["train"]
 
 
 def train(
-    model: Annotated[Literal["hybrid", "pfn", "invariant"], typer.Argument(help="Which network.")],
-    data: Annotated[Path, typer.Option(help="Directory of `zmumu process`, or a candidate table.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
+    model: Model,
+    data: Data,
+    output: Annotated[Path, writes("Folder of the run.")],
     members: Annotated[int | None, typer.Option(help="Networks in the ensemble; 5 by default.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data; 100 by default.")] = None,
     preset: Annotated[
@@ -25,18 +25,18 @@ def train(
     ] = "paper",
     pooling: Annotated[str | None, typer.Option(help="How a hybrid joins its latents (paper, Appendix C).")] = None,
     latent: Annotated[int | None, typer.Option(help="Width of the latents.")] = None,
-    fraction: Annotated[float | None, typer.Option(help="Part of the training events to use.")] = None,
+    fraction: Fraction = None,
     batch_size: Annotated[int | None, typer.Option(help="Events in a step; 128 by default.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="1e-5 by default, 1e-6 for the invariant.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="0.01 by default.")] = None,
     sampling: Annotated[
         str | None, typer.Option(help="'weighted' draws events by weight, 'shuffle' weighs their loss.")
     ] = None,
-    precision: Annotated[str | None, typer.Option(help="'float32', or 'bfloat16' for matrix products.")] = None,
+    precision: Precision = None,
     resmear: Annotated[
         bool | None, typer.Option("--resmear", help="Smear the training events anew in every epoch.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="'cpu' or 'cuda'.")] = None,
+    device: Device = None,
     seed: Annotated[int | None, typer.Option(help="Of initialisation and order; 0 by default.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file with the tables [model] and [training]; options override it.")
@@ -48,7 +48,6 @@ def train(
 ) -> None:
     """Train an ensemble; the same command goes on where it was interrupted."""
     from zmumu_hybrid.jobs.train import train as train_ensemble
-    from zmumu_hybrid.support.outputs import output_folder
     from zmumu_hybrid.training.settings import configure
 
     given = {
@@ -65,10 +64,10 @@ def train(
         "seed": seed,
     }
     described, training = configure(model, preset, given, pooling=pooling, latent=latent, file=config)
-    with output_folder(output, "train", [data, config]):
-        summary = train_ensemble(
-            described, data, output, training, threads=threads, tensorboard=tensorboard, show_progress=True
-        )
+    progress = not quiet.get()
+    summary = train_ensemble(
+        described, data, output, training, threads=threads, tensorboard=tensorboard, show_progress=progress
+    )
     _show(model, summary)
 
 

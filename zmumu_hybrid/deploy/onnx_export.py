@@ -32,6 +32,7 @@ from zmumu_hybrid.nets.presets import PRESETS
 from zmumu_hybrid.support import provenance
 from zmumu_hybrid.support.extras import require
 from zmumu_hybrid.support.files import sha256
+from zmumu_hybrid.support.outputs import output_file
 from zmumu_hybrid.training.data import Arrays, TrainingTable, describe_inputs, load, table_path
 from zmumu_hybrid.training.ensemble import Ensemble, describe_network, load_ensemble
 from zmumu_hybrid.training.inference import Inputs, forward, named_inputs, observables, observe, read
@@ -79,14 +80,19 @@ def export(run: Run, output: str | os.PathLike[str], data: Data | None = None, *
         If the run is not there, not finished or corrupt; or the networks cannot be written as ONNX, or the model does
         not do what they do.
     ConfigurationError
-        If it is not known what the networks take, and there is no example.
+        If it is not known what the networks take, and there is no example; or the output has another ending than .onnx,
+        or is a file that is read.
+    OutputError
+        If the output is the file of something else, or is being written by another process.
     InputError
         If `data` is not what the run was trained on, or the example does not fit.
     MissingDependencyError
         If torch, onnx, onnxruntime or onnxscript is not installed.
     """
-    known = None if isinstance(run, Ensemble) else TrainingEvents.of_model(run)
-    return write_model(export_run(run, data, **options), output, known)
+    reads = () if data is None or isinstance(data, TrainingTable) else (data,)
+    with output_file(output, "export", reads, [Path(output).with_suffix(".card.json")]) as place:
+        known = None if isinstance(run, Ensemble) else TrainingEvents.of_model(run)
+        return write_model(export_run(run, data, **options), place, known)
 
 
 def export_run(

@@ -7,6 +7,7 @@ file is opened here, before any work starts, so that what cannot be used is foun
 
 from __future__ import annotations
 
+import logging
 import os
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,8 @@ from zmumu_hybrid.support.locations import Location, find
 from zmumu_hybrid.support.scratch import sweep
 
 __all__ = ["NEEDED_COLUMNS", "Source", "named_files", "open_sources"]
+
+_log = logging.getLogger(__name__)
 
 NEEDED_COLUMNS = (
     *(branch for name, branch in NANOAOD.event if name != "genWeight"),
@@ -153,6 +156,7 @@ def open_sources(
                     opened[part.readable] = _read(location, dataset, content, part.readable, "root", "", None, weights)
                 source = _part_of(opened[part.readable], location, content, part)
             sources.append(source)
+            _log.info("read from %s: %d events of %s", source.path, source.entries, dataset)
     if tree and not any(source.format == "root" and source.lhe is None for source in sources):
         raise ConfigurationError(f"--tree {tree}: none of the files is a ROOT file")
     _refuse_some_weights(sources)

@@ -9,6 +9,7 @@ has processed every entry that it was asked to.
 from __future__ import annotations
 
 import concurrent.futures
+import logging
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from zmumu_hybrid.execution.workers import as_finished, describe_loss
 from zmumu_hybrid.support.progress import progress
 
 __all__ = ["Batch", "PoolExecutor", "run"]
+
+_log = logging.getLogger(__name__)
 
 Finish = Callable[[Any, Any], Any]
 
@@ -270,7 +273,7 @@ def run(
     processor: ProcessorABC,
     *,
     pool: concurrent.futures.Executor | None = None,
-    chunksize: int = 250_000,
+    chunksize: int = 100_000,
     finish: Finish | None = None,
     show_progress: bool = True,
 ) -> Any:
@@ -309,6 +312,7 @@ def run(
         for start, stop in chunks(source.edges or (0, source.entries), chunksize)
     ]
     total = sum(source.entries for source in sources)
+    _log.info("processing %d events of %d files in %d chunks", total, len(sources), len(requested))
     try:
         with progress("processing", total, unit="events", enabled=show_progress) as advance:
             executor = PoolExecutor(pool, lambda batch: advance(len(batch)))

@@ -24,7 +24,17 @@ from zmumu_hybrid.execution.jobqueue import first_line, jobqueue_cluster, read_j
 from zmumu_hybrid.support.extras import require
 from zmumu_hybrid.support.values import require_count, require_number
 
-__all__ = ["ExecutorName", "Workers", "as_finished", "describe_loss", "worker_pool"]
+__all__ = [
+    "ExecutorName",
+    "Workers",
+    "as_finished",
+    "available_cores",
+    "choose_workers",
+    "describe_loss",
+    "worker_pool",
+]
+
+_log = logging.getLogger(__name__)
 
 ExecutorName = Literal["iterative", "futures", "dask"]
 
@@ -35,9 +45,14 @@ _LOOKING = 5.0
 """Seconds after which dask is asked again whether it has workers, while no task is finished."""
 
 
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Who does the work.
+    """Where work is executed.
 
     Parameters
     ----------
@@ -76,6 +91,11 @@ class Workers:
         if self.scheduler and self.jobqueue:
             raise ConfigurationError("give a scheduler that runs already or a jobqueue to start one, not both")
 
+    def __str__(self) -> str:
+        """Return it in words."""
+        place = self.scheduler or self.jobqueue or f"{self.workers} worker{'s' * (self.workers != 1)}"
+        return "this process" if self.executor == "iterative" else f"{self.executor}, {place}"
+
     def require(self) -> None:
         """Refuse what cannot be started or reached, in seconds: for the beginning of a long job.
 
@@ -94,6 +114,32 @@ class Workers:
             _knock(self.scheduler)
         if self.jobqueue:
             read_jobqueue(self.jobqueue)
+
+
+def choose_workers(
+    executor: ExecutorName | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    jobqueue: Path | None = None,
+    otherwise: ExecutorName = "iterative",
+) -> Workers:
+    """Return workers with the defaults that hold everywhere.
+
+    A scheduler or a jobqueue mean dask, without them the executor is as `otherwise` says; there is a worker for each
+    core.
+
+    Raises
+    ------
+    ConfigurationError
+        As `Workers`.
+
+    Examples
+    --------
+    >>> choose_workers(scheduler="tcp://host:8786").executor
+    'dask'
+    """
+    chosen = executor or ("dask" if scheduler or jobqueue else otherwise)
+    return Workers(chosen, available_cores() if workers is None else workers, scheduler, jobqueue)
 
 
 def describe_loss(error: BaseException) -> str | None:
@@ -165,6 +211,7 @@ def worker_pool(config: Workers) -> Iterator[concurrent.futures.Executor | None]
     MissingDependencyError
         If dask's `distributed` or `dask_jobqueue` is needed and not installed.
     """
+    _log.info("working on: %s", config)
     if config.executor == "iterative":
         yield None
     elif config.executor == "futures":

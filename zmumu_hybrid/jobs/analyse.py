@@ -152,7 +152,7 @@ def _analyse(
         raise ConfigurationError("--unblind: a fit of data needs --signal, --background and --data")
     if measures:
         require("pyhf", "iminuit")
-    options.staff.require()
+    options.execution.require()
     cuts = Cuts(options.pt, options.eta, options.mass)
     observables, tables, used = _networks(models, options.bins)
     simulated = any(sample in inputs for sample in SAMPLES)
@@ -178,7 +178,7 @@ def _analyse(
     )
     parts = staging.resolve() / "parts"
     parts.mkdir()
-    with worker_pool(options.staff) as pool:
+    with worker_pool(options.execution) as pool:
         found = run(
             sources,
             AnalysisProcessor(config),

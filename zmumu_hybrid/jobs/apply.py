@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,18 +15,19 @@ from zmumu_hybrid.candidates.shuffle import PartWriter, in_groups, merge_parts, 
 from zmumu_hybrid.candidates.table import Table
 from zmumu_hybrid.candidates.training_events import TrainingEvents
 from zmumu_hybrid.deploy.discriminant import Discriminant
-from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, ModelError, OutputError
-from zmumu_hybrid.events.branch_map import PRESETS, Branches, MuonsFrom
+from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, ModelError
 from zmumu_hybrid.events.input_files import open_sources
-from zmumu_hybrid.events.muon_pairs import IDENTITY, PairOrder, PairSelection
+from zmumu_hybrid.events.muon_pairs import IDENTITY
 from zmumu_hybrid.events.repeats import located
-from zmumu_hybrid.execution.workers import ExecutorName, Workers, worker_pool
+from zmumu_hybrid.execution.options import RunOptions
+from zmumu_hybrid.execution.workers import worker_pool
+from zmumu_hybrid.measurement.training_sample import TrainingSample, read_training_sample, require_trained_on
 from zmumu_hybrid.nets import ranges
-from zmumu_hybrid.physics.smearing import Hold, SmearingConfig, SmearingMode
-from zmumu_hybrid.support.files import atomic_path, make_directory
+from zmumu_hybrid.physics.smearing import SmearingMode
+from zmumu_hybrid.support.files import atomic_path
 from zmumu_hybrid.support.handles import recreate_root
+from zmumu_hybrid.support.outputs import output_file, reading
 from zmumu_hybrid.support.scratch import scratch_directory
-from zmumu_hybrid.support.values import MAX_EVENTS, require_count
 
 __all__ = ["COLUMNS", "TREE", "ApplyOptions", "ApplySummary", "apply"]
 
@@ -46,79 +47,41 @@ was trained on the event: 1 for yes, 0 for no, -1 where that is not known."""
 Paths = Sequence[str | os.PathLike[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyOptions:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyOptions(RunOptions):
     """All settings of a run.
 
     Parameters
     ----------
-    executor, workers, scheduler, jobqueue
-        Who does the work; see `zmumu_hybrid.execution.workers.Workers`.
-    chunksize : int
-        About how many events are worked on at a time.
-    pair : "leading" or "closest-to-z"
-        Which two muons of an event make its pair.
-    smearing, hold, width, seed
-        See `zmumu_hybrid.physics.smearing.SmearingConfig`. The momenta of the files are taken as they are by default.
+    executor, workers, scheduler, jobqueue, chunksize, cache, muons, branches, tree, pair, smearing, hold, width, seed
+        See `zmumu_hybrid.execution.options.RunOptions`. By default the momenta of the files are taken as they are.
+    trained_on : Path, optional
+        Directory of `zmumu process` that the model was trained on: muons are smeared as there, and its training events
+        count as the model's where it does not know them.
     dataset : str
         Name of the data set, part of the key of the smearing.
-    cache : Path, optional
-        Directory for converted files.
-    branches : Path, optional
-        A declaration of the branches of ROOT and Parquet files, where they have not NanoAOD's names; see
-        `zmumu_hybrid.events.branch_map`.
-    tree : str
-        Name of the tree in ROOT files with several; that of a file named as ``FILE:TREE`` comes first.
-    muons : "Muon", "GenPart" or "LHEPart"
-        The collection of NanoAOD that holds the muons.
 
     Raises
     ------
     ConfigurationError
-        If a value cannot be used.
+        If a value cannot be used, or two contradict each other.
+
+    Examples
+    --------
+    >>> ApplyOptions().smearing_config.mode
+    'none'
+    >>> ApplyOptions(smearing="independent", width=0.05).smearing_config.width
+    0.05
     """
 
-    executor: ExecutorName = "iterative"
-    workers: int = 1
-    chunksize: int = 100_000
-    pair: PairOrder = "leading"
-    smearing: SmearingMode = "none"
-    hold: Hold = "pz"
-    width: float = 0.1
-    seed: int = 0
+    usual_smearing: ClassVar[SmearingMode] = "none"
+
+    trained_on: Path | None = None
     dataset: str = "data"
-    cache: Path | None = None
-    scheduler: str | None = None
-    jobqueue: Path | None = None
-    branches: Path | None = None
-    tree: str = ""
-    muons: MuonsFrom = "Muon"
 
     def __post_init__(self) -> None:
-        require_count("chunksize", self.chunksize, 1, MAX_EVENTS)
-        if self.branches is not None and self.muons != "Muon":
-            raise ConfigurationError(f"give either --branches or --muons {self.muons}: the branches say the muons")
-        _ = self.staff, self.smearing_config, self.selection
-
-    @property
-    def staff(self) -> Workers:
-        """Who does the work."""
-        return Workers(self.executor, self.workers, self.scheduler, self.jobqueue)
-
-    @property
-    def smearing_config(self) -> SmearingConfig:
-        """How muons are smeared."""
-        return SmearingConfig(self.smearing, self.hold, self.width, self.seed)
-
-    @property
-    def declared(self) -> Branches | None:
-        """What the branches of ROOT and Parquet files are; None for NanoAOD's `Muon`."""
-        return PRESETS.get(self.muons) if self.branches is None else Branches.read(self.branches)
-
-    @property
-    def selection(self) -> PairSelection:
-        """Which muons make the pair."""
-        return PairSelection(self.pair)
+        RunOptions.__post_init__(self)
+        self._refuse_two_smearings(self.trained_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,29 +135,42 @@ def apply(
 
     Raises
     ------
+    ConfigurationError
+        If the output is a file that is read or has another ending, or the model was not trained on
+        `options.trained_on`.
     MissingInputError, InputError
         If a file cannot be used, or is given twice.
     ModelError
         If the model cannot be used, or is not one of muon pairs with one class.
     OutputError
-        If `output` cannot be written to.
+        If `output` cannot be written to, is the file of something else, or is being written by another process.
     IncompleteRunError
         If entries were lost on the way.
     """
+    options = options or ApplyOptions()
+    reads = [*inputs, model, options.branches, options.jobqueue]
+    with output_file(output, "apply", reads) as place:
+        return replace(_apply(model, inputs, place, options, show_progress), output=Path(output))
+
+
+def _apply(
+    model: str | os.PathLike[str], inputs: Paths, target: Path, options: ApplyOptions, show_progress: bool
+) -> ApplySummary:
+    """Do what `apply` does, with the output held."""
     from zmumu_hybrid.execution.runner import run
     from zmumu_hybrid.processors.discriminant import DiscriminantProcessor
 
-    options = options or ApplyOptions()
     started = time.perf_counter()
     if not inputs:
         raise ConfigurationError("no input file is given: at least one is needed")
-    target = Path(output)
-    if target.is_dir():
-        raise OutputError(f"{target}: is a directory, the name of a ROOT file is needed")
-    options.staff.require()
+    options.execution.require()
     discriminant = _loaded(model)
+    sample = _training_sample(options, discriminant)
+    smearing = options.smearing_config if sample is None else sample.smearing
     noted = discriminant.card.data.get("training_events")
     known = None if noted is None else TrainingEvents.of_model(model, noted)
+    if known is None and sample is not None:
+        known = sample.events
     sources = open_sources(
         {options.dataset: inputs},
         options.cache,
@@ -203,12 +179,10 @@ def apply(
         weights=False,
         show_progress=show_progress,
     )
-    with scratch_directory(make_directory(target.parent)) as scratch:
+    with scratch_directory(target.parent) as scratch:
         parts = scratch.resolve()
-        processor = DiscriminantProcessor(
-            discriminant, selection=options.selection, smearing=options.smearing_config, table=True
-        )
-        with worker_pool(options.staff) as pool:
+        processor = DiscriminantProcessor(discriminant, selection=options.selection, smearing=smearing, table=True)
+        with worker_pool(options.execution) as pool:
             result = run(
                 sources,
                 processor,
@@ -233,6 +207,17 @@ def apply(
         warnings=[*_warnings(discriminant.card.limits, result["counts"]), *seen],
         seconds=time.perf_counter() - started,
     )
+
+
+def _training_sample(options: ApplyOptions, discriminant: Discriminant) -> TrainingSample | None:
+    """Return what the model was trained on, if the options name it."""
+    if options.trained_on is None:
+        return None
+    with reading(options.trained_on):
+        sample = read_training_sample(options.trained_on)
+    table = {discriminant.card.name: discriminant.card.data.get("sha256")}
+    require_trained_on(table, sample, "give the smearing by --smearing, --hold, --width and --seed")
+    return sample
 
 
 def _loaded(model: str | os.PathLike[str]) -> Discriminant:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from zmumu_hybrid.candidates import histograms
 from zmumu_hybrid.candidates.finalise import checked_parts, fit_parts, write_results
@@ -20,16 +20,14 @@ from zmumu_hybrid.candidates.reweighting import Binning, Reweighting, Reweightin
 from zmumu_hybrid.candidates.shuffle import PartWriter
 from zmumu_hybrid.draws.split import SplitConfig
 from zmumu_hybrid.errors import ConfigurationError, InputError
-from zmumu_hybrid.events.branch_map import PRESETS, Branches, MuonsFrom
+from zmumu_hybrid.events.branch_map import Branches
 from zmumu_hybrid.events.input_files import Source, named_files, open_sources
-from zmumu_hybrid.events.muon_pairs import PairOrder, PairSelection
 from zmumu_hybrid.events.pair_ntuples import ROW_STEPS
 from zmumu_hybrid.events.repeats import located
-from zmumu_hybrid.execution.workers import ExecutorName, Workers, worker_pool
-from zmumu_hybrid.physics.smearing import Hold, SmearingConfig, SmearingMode
+from zmumu_hybrid.execution.options import RunOptions
+from zmumu_hybrid.execution.workers import worker_pool
 from zmumu_hybrid.support.outputs import FOLDERS, output_folder, staged, write_mark
 from zmumu_hybrid.support.provenance import git_revision, versions
-from zmumu_hybrid.support.values import MAX_EVENTS, require_count
 
 __all__ = ["OUTPUTS", "ProcessOptions", "ProcessSummary", "process"]
 
@@ -39,94 +37,49 @@ OUTPUTS = FOLDERS["process"]
 Paths = Sequence[str | os.PathLike[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessOptions:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessOptions(RunOptions):
     """All settings of a run.
 
     Parameters
     ----------
-    executor, workers, scheduler, jobqueue
-        Who does the work; see `zmumu_hybrid.execution.workers.Workers`.
-    chunksize : int
-        About how many events are worked on at a time.
-    smearing, hold, width
-        See `zmumu_hybrid.physics.smearing.SmearingConfig`. By default the draws are independent; data are not smeared.
-    seed : int
-        Of the smearing and of the split.
+    executor, workers, scheduler, jobqueue, chunksize, cache, muons, branches, tree, pair, smearing, hold, width, seed
+        See `zmumu_hybrid.execution.options.RunOptions`. By default the draws of the smearing are independent, and data
+        are not smeared; `seed` is also that of the split.
     test_fraction : float
         Fraction of the events that is held out.
-    pair : "leading" or "closest-to-z"
-        Which two muons of an event make its pair.
-    muons : "Muon", "GenPart" or "LHEPart"
-        The collection of NanoAOD that holds the muons. Of LHE files it is always the final-state muons.
-    branches : Path, optional
-        A declaration of the branches of ROOT and Parquet files, where they have not NanoAOD's names; see
-        `zmumu_hybrid.events.branch_map`.
-    tree : str
-        Name of the tree in ROOT files with several; that of a file named as ``FILE:TREE`` comes first.
     reweighting_bins, binning
         Bins of the pT reweighting of the background; see `zmumu_hybrid.candidates.reweighting.fit`.
     reweighting : Path, optional
         A `reweighting.json` of another run, to be applied instead of fitting one.
-    cache : Path, optional
-        Directory for converted files; see `zmumu_hybrid.support.cache`.
 
     Raises
     ------
     ConfigurationError
         If a value cannot be used.
+
+    Examples
+    --------
+    >>> options = ProcessOptions(seed=1, test_fraction=0.25)
+    >>> options.smearing_config
+    SmearingConfig(mode='independent', hold='pz', width=0.1, seed=1, draws='splitmix64')
+    >>> options.split.test_fraction
+    0.25
     """
 
-    executor: ExecutorName = "iterative"
-    workers: int = 1
-    chunksize: int = 250_000
-    smearing: SmearingMode | None = None
-    hold: Hold = "pz"
-    width: float = 0.1
-    seed: int = 0
     test_fraction: float = 0.2
-    pair: PairOrder = "leading"
-    muons: MuonsFrom = "Muon"
-    branches: Path | None = None
-    tree: str = ""
     reweighting_bins: int = 100
     binning: Binning = "equal-content"
     reweighting: Path | None = None
-    cache: Path | None = None
-    scheduler: str | None = None
-    jobqueue: Path | None = None
 
     def __post_init__(self) -> None:
-        require_count("chunksize", self.chunksize, 1, MAX_EVENTS)
-        if self.muons not in get_args(MuonsFrom):
-            raise ConfigurationError(f"muons {self.muons!r}: use one of {', '.join(get_args(MuonsFrom))}")
-        if self.branches is not None and self.muons != "Muon":
-            raise ConfigurationError(f"give either --branches or --muons {self.muons}: the branches say the muons")
-        _ = self.staff, self.smearing_config, self.split, self.selection, self.reweighting_config
-
-    @property
-    def staff(self) -> Workers:
-        """Who does the work."""
-        return Workers(self.executor, self.workers, self.scheduler, self.jobqueue)
-
-    @property
-    def smearing_config(self) -> SmearingConfig:
-        """How muons are smeared."""
-        return SmearingConfig(self.smearing or "independent", self.hold, self.width, self.seed)
+        RunOptions.__post_init__(self)
+        _ = self.split, self.reweighting_config
 
     @property
     def split(self) -> SplitConfig:
         """Which events are held out."""
-        return SplitConfig(self.test_fraction, self.seed)
-
-    @property
-    def selection(self) -> PairSelection:
-        """Which muons make the pair."""
-        return PairSelection(self.pair)
-
-    def declared(self) -> Branches | None:
-        """Return what the branches of ROOT and Parquet files are; None for NanoAOD's `Muon`."""
-        return PRESETS.get(self.muons) if self.branches is None else Branches.read(self.branches)
+        return SplitConfig(self.test_fraction, self.smearing_config.seed)
 
     @property
     def reweighting_config(self) -> ReweightingConfig:
@@ -208,9 +161,9 @@ def process(
     options = options or ProcessOptions()
     inputs = {"signal": signal, "background": background, "data": data}
     _check_inputs(inputs, options)
-    options.staff.require()
-    options = replace(options, smearing=options.smearing or ("none" if data else "independent"))
-    declared = options.declared()
+    options.execution.require()
+    options = (replace(options, smearing=options.smearing or "none") if data else options).resolved()
+    declared = options.declared
     seconds: dict[str, float] = {}
     reads = [*signal, *background, *data, options.reweighting, options.branches, options.jobqueue]
     with output_folder(output, "process", reads), staged(output, OUTPUTS[-1]) as staging:
@@ -270,7 +223,7 @@ def _run(sources: Sequence[Source], options: ProcessOptions, staging: Path, show
     parts = staging / "parts"
     parts.mkdir()
     config = DimuonConfig(options.selection, options.smearing_config, options.split, table=True, histograms=False)
-    with worker_pool(options.staff) as pool:
+    with worker_pool(options.execution) as pool:
         result: dict[str, Any] = run(
             sources,
             DimuonProcessor(config),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -20,15 +21,16 @@ from torch import nn
 
 from zmumu_hybrid.candidates.training_events import TrainingEvents
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
+from zmumu_hybrid.execution.workers import available_cores
 from zmumu_hybrid.nets import ranges
 from zmumu_hybrid.nets.config import NetworkConfig, parameters_of
 from zmumu_hybrid.nets.dimuon import build
 from zmumu_hybrid.nets.presets import TRAININGS, preset
 from zmumu_hybrid.support import provenance
 from zmumu_hybrid.support.extras import require
-from zmumu_hybrid.support.files import atomic_path, make_directory, sha256, write_json
+from zmumu_hybrid.support.files import atomic_path, sha256, write_json
 from zmumu_hybrid.support.handles import create_parquet
-from zmumu_hybrid.support.outputs import reading
+from zmumu_hybrid.support.outputs import output_folder, reading
 from zmumu_hybrid.support.scratch import sweep
 from zmumu_hybrid.support.values import require_count
 from zmumu_hybrid.training.augmentation import BoostedCopies
@@ -44,6 +46,8 @@ from zmumu_hybrid.training.tensorboard import event_log, write_events
 from zmumu_hybrid.training.trainer import Member, Row, check_module, make_member, train_members
 
 __all__ = ["Network", "RunSummary", "read_rows", "require_resources", "train"]
+
+_log = logging.getLogger(__name__)
 
 Network = str | NetworkConfig | Callable[[], nn.Module]
 
@@ -129,7 +133,9 @@ def train(
     Raises
     ------
     ConfigurationError
-        If `output` holds another training.
+        If `output` holds another training, or a file that it would write is one that is read.
+    OutputError
+        If `output` holds files of something else, or is being written by another process.
     InputError
         If the table cannot be trained on, see `zmumu_hybrid.training.data.load`; or a weight is negative and events
         are to be drawn by weight; or they are to be smeared anew and it is not known how.
@@ -156,14 +162,27 @@ def train(
     if threads is not None:
         require_count("threads", threads, 1, 4096)
     make, training = _resolve(network, training)
-    if output is None:
-        with tempfile.TemporaryDirectory(prefix="zmumu-") as folder:
-            return train(
-                make, data, folder, training, held_out=held_out, threads=threads, watch=watch,
-                show_progress=show_progress,
-            )  # fmt: skip
+    reads = () if isinstance(data, TrainingTable) else (data,)
+    with ExitStack() as stack:
+        if output is None:
+            output = stack.enter_context(tempfile.TemporaryDirectory(prefix="zmumu-"))
+        stack.enter_context(output_folder(output, "train", reads))
+        return _train(make, data, Path(output), training, held_out, threads, tensorboard, watch, show_progress)
+
+
+def _train(
+    make: Callable[[], nn.Module],
+    data: str | os.PathLike[str] | TrainingTable,
+    run: Path,
+    training: TrainingConfig,
+    held_out: TrainingTable | None,
+    threads: int | None,
+    tensorboard: bool,
+    watch: Callable[[Member], None] | None,
+    show_progress: bool,
+) -> RunSummary:
+    """Do what `train` does, with its output held."""
     started = time.perf_counter()
-    run = Path(output)
     first = make_member(make, training.seed, 0)
     require_resources(sum(values.numel() for values in first.parameters()), training)
     with reading(data):
@@ -183,7 +202,6 @@ def train(
     inputs, ready = _prepared(first, table), None if held_out is None else (_prepared(first, held_out), held_out)
     modules = _standardised(make, training, inputs)
     random = check_module(modules[0], inputs, table, training.batch_size)
-    make_directory(run)
     write_config(run, {**config, "inputs": describe_inputs(named_inputs(first, table.inputs))})
     write_json(run / "ranges.json", ranges.describe(observe(first, table.inputs)))
     if used is not None:
@@ -192,6 +210,9 @@ def train(
         Member(module, number, training, run / "checkpoints" / f"member-{number}.safetensors", key, random=random)
         for number, module in enumerate(modules)
     ]
+
+    where = f"{run}: {name_of(first)}, {training.members} members, {training.epochs} epochs"
+    _log.info("training in %s on %d events", where, len(table.label))
 
     @lru_cache(maxsize=2)  # all members are at one epoch or at the next
     def events(epoch: int) -> tuple[Inputs, TrainingTable]:
@@ -208,12 +229,13 @@ def train(
             told.append(watch)
 
         def report(member: Member) -> None:
+            _log.debug("member %d: %d of %d epochs", member.number, member.epoch, training.epochs)
             for tell in told:
                 tell(member)
 
         for member in members:
             report(member)
-        train_members(members, events, ready, threads or len(os.sched_getaffinity(0)), report)
+        train_members(members, events, ready, threads or available_cores(), report)
     return _finish(run, key, members, started, make)
 
 

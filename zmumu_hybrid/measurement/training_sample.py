@@ -58,12 +58,19 @@ def read_training_sample(directory: str | os.PathLike[str]) -> TrainingSample:
     return TrainingSample(directory, sha256(directory / "candidates.parquet"), smearing, events)
 
 
-def require_trained_on(models: Mapping[str, str | None], sample: TrainingSample | None) -> None:
-    """Raise `ConfigurationError` unless every model was trained on the table of the sample, by its checksum."""
+def require_trained_on(
+    models: Mapping[str, str | None],
+    sample: TrainingSample | None,
+    otherwise: str = "say --independent if none of the events was used in its training",
+) -> None:
+    """Raise `ConfigurationError` unless every model was trained on the table of the sample, by its checksum.
+
+    The message says to name the directory, or what else may be done.
+    """
     for name, table in models.items():
         if sample is None or table != sample.table:
             said = "which is not named" if sample is None else f"not the sample in {sample.directory}"
             raise ConfigurationError(
                 f"{name}: was trained on the table {str(table)[:12]}..., {said}: name the directory with --trained-on, "
-                "or say --independent if none of the events was used in its training"
+                f"or {otherwise}"
             )

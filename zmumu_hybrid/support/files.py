@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import secrets
 import tomllib
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 _LARGEST_TEXT = 1 << 28
+
+_log = logging.getLogger(__name__)
 
 
 def require_file(path: str | os.PathLike[str]) -> Path:
@@ -99,6 +102,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
                 sync(temporary)
                 temporary.replace(path)
                 sync(path.parent)
+            _log.debug("wrote %s", destination(path))
         except OSError as error:
             if isinstance(error, (OutputError, MissingInputError)) or error.filename not in (None, str(temporary)):
                 raise

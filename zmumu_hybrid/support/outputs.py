@@ -8,6 +8,7 @@ with their checksums, and whoever reads a folder of `zmumu process` compares the
 from __future__ import annotations
 
 import hashlib
+import logging
 import mmap
 import os
 import re
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ FILES: dict[str, tuple[tuple[str, ...], bytes]] = {
     "convert": ((".root", ".parquet"), rb"root.*\x0aTObjString\x0aprovenance|PAR1.*provenance"),
     "evaluate": ((".json",), rb'\{\s*"run":'),
     "limit": ((".json",), rb'\{\s*"auc":'),
-    "smearing": ((".json", ".json.gz"), rb'\{\s*"schema_version":|\x1f\x8b'),
+    "export-smearing": ((".json", ".json.gz"), rb'\{\s*"schema_version":|\x1f\x8b'),
     "export": ((".onnx",), rb"\x08.\x12.*zmumu-hybrid"),
     "apply": ((".root",), rb"root.*\x05TTree\x06scores"),
 }
@@ -49,7 +51,11 @@ FOLDERS: dict[str, tuple[str, ...]] = {
 }
 """For each command that writes a folder: what it writes; the last is there in every folder that it has written to."""
 
+_log = logging.getLogger(__name__)
+
 Paths = Iterable[str | os.PathLike[str] | None]
+
+_mine: ContextVar[frozenset[Path]] = ContextVar("outputs that are held", default=frozenset())
 
 
 @contextmanager
@@ -131,15 +137,22 @@ def output_folder(
 
 @contextmanager
 def _held(output: Path, folder: Path, name: str) -> Iterator[None]:
-    """Hold the lock `name` in `folder`, which is made if need be, and removed again if nothing is in it."""
+    """Hold the lock `name` in `folder`, which is made if need be, and removed again if nothing is in it.
+
+    Who holds it already, further up in the calls of this thread, goes on holding it.
+    """
     existed = folder.is_dir()
-    lock = make_directory(folder) / name
+    lock = make_directory(folder).resolve() / name
+    if lock in _mine.get():
+        yield
+        return
     try:
         handle = hold(lock)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written to: {error.strerror or error}") from error
     if handle is None:
         raise OutputError(f"{output}: is being written by {_holder(lock)}: wait for its end, or name another output")
+    token = _mine.set(_mine.get() | {lock})
     try:
         command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
         who = f"process {os.getpid()} on {os.uname().nodename} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
@@ -148,6 +161,7 @@ def _held(output: Path, folder: Path, name: str) -> Iterator[None]:
         sweep(folder)
         yield
     finally:
+        _mine.reset(token)
         lock.unlink(missing_ok=True)
         os.close(handle)
         if not existed:
@@ -216,6 +230,7 @@ def staged(folder: str | os.PathLike[str], mark: str, former: Iterable[str] = ()
             raise OutputError(f"{folder / taken[0]}: is a directory, a file is needed there: name another output")
         try:
             put_in_place(scratch, folder, names, {*_listed(folder / mark), *former} - {*names})
+            _log.info("wrote %s in %s", ", ".join(names), folder)
         except OSError as error:
             raise OutputError(f"{folder}: cannot be written to: {error.strerror or error}") from error
 
