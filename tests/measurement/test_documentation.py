@@ -44,7 +44,7 @@ def test_systematics_in_a_processor_and_in_a_payload(tmp_path: Path, monkeypatch
     found = names["Scores"]().process(toy_events(50))["scores"]
     assert list(found.axes["systematic"]) == ["nominal", "widthUp", "widthDown", "off"]
     assert (found.sum(flow=True), found[{"systematic": "off"}].sum(flow=True)) == (200, 50)
-    command = "smearing --output smearing.json.gz --dataset signal background --seed 1"
+    command = "export-smearing --output smearing.json.gz --dataset signal background --seed 1"
     done(*command.split())
     exec(payload, names)
     assert names["pt"] == pytest.approx(35 * (1 + 0.11 * names["z"]))

@@ -69,6 +69,11 @@ class PairSelection:
     ------
     ConfigurationError
         If `order` is unknown or `z_mass` is not positive.
+
+    Examples
+    --------
+    >>> PairSelection("closest-to-z").z_mass
+    91.1876
     """
 
     order: PairOrder = "leading"
@@ -154,7 +159,8 @@ def select_pairs(events: ak.Array, selection: PairSelection | None = None) -> ak
     ----------
     events : awkward.Array
         Records with `run`, `luminosityBlock`, `event`, `Muon` (GeV) and, for simulation, `genWeight`; missing (None)
-        events and muons are not there. See the module's description.
+        events and muons are not there. See the module's description. Or as from `zmumu_hybrid.read_lhe`: the muons are
+        those of the final state.
     selection : PairSelection, optional
         Which muons to take; by default the leading ones.
 
@@ -169,6 +175,17 @@ def select_pairs(events: ak.Array, selection: PairSelection | None = None) -> ak
     ------
     InputError
         If a field is missing or a muon's number is not finite; the message names the event and the field.
+
+    Examples
+    --------
+    >>> import awkward as ak
+    >>> import zmumu_hybrid as zh
+    >>> muon = {"eta": 0.0, "phi": 0.0, "mass": 0.10566}
+    >>> muons = [muon | {"pt": pt, "charge": charge} for pt, charge in ((50.0, 1), (40.0, -1), (60.0, -1))]
+    >>> events = ak.Array([{"run": 1, "luminosityBlock": 1, "event": 7, "Muon": muons}])
+    >>> pairs = zh.select_pairs(events)
+    >>> round(float(pairs.plus.pt[0]), 1), round(float(pairs.minus.pt[0]), 1)
+    (50.0, 60.0)
     """
     return choose(events, selection).all().records()
 
@@ -226,6 +243,10 @@ def make_pairs(identity: dict[str, NDArray[Any]], gen_weight: Floats, plus: ak.A
 
 def _flatten(events: ak.Array) -> _Muons:
     """Take what is needed of `events` onto flat arrays, and check it."""
+    if "Muon" not in events.fields and "particles" in events.fields:
+        from zmumu_hybrid.events.schema import events_from_lhe
+
+        events = events_from_lhe(events)
     for name in (*IDENTITY, "Muon"):
         if name not in events.fields:
             raise InputError(f"events have no field {name!r}; they have: {', '.join(events.fields) or 'none'}")

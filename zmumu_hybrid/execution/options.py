@@ -68,6 +68,9 @@ class RunOptions:
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("jobqueue", "cache", "branches", "trained_on", "reweighting"):
+            if (path := getattr(self, name, None)) is not None:
+                object.__setattr__(self, name, Path(path))
         require_count("chunksize", self.chunksize, 1, MAX_EVENTS)
         if self.muons not in get_args(MuonsFrom):
             raise ConfigurationError(f"muons {self.muons!r}: use one of {', '.join(get_args(MuonsFrom))}")

@@ -12,7 +12,7 @@ pi. At w = 0.1 this is ten standard deviations away and does not happen; `count_
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -27,7 +27,7 @@ from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.physics.kinematics import Floats, energy
 from zmumu_hybrid.physics.pair_arrays import IDENTITY, FlatPairs, Muon
 from zmumu_hybrid.support.compiled import compiled
-from zmumu_hybrid.support.files import read_json
+from zmumu_hybrid.support.outputs import read_mark
 from zmumu_hybrid.support.values import require_form, require_number, require_seed
 
 __all__ = [
@@ -101,7 +101,7 @@ class SmearingConfig:
         path = Path(directory) / "process.json"
         form = {"smearing": str, "hold": str, "width": float, "seed": int}
         try:
-            options = require_form(read_json(path), {"options": form}, "its content")["options"]
+            options = require_form(read_mark(path), {"options": form}, "its content")["options"]
             return cls(*(options[name] for name in form))
         except (InputError, ConfigurationError) as error:
             raise InputError(
@@ -110,24 +110,49 @@ class SmearingConfig:
             ) from error
 
 
-def smear(pairs: ak.Array, config: SmearingConfig, dataset: str) -> ak.Array:
+def smear(
+    pairs: ak.Array, config: SmearingConfig | None = None, dataset: str = "data", **settings: Any
+) -> ak.Array:
     """Return pairs with smeared muons; the given ones stay as they are.
 
     Parameters
     ----------
     pairs : awkward.Array
         As from `select_pairs`.
-    config : SmearingConfig
-        Mode "none" gives the same values back, bit for bit.
+    config : SmearingConfig, optional
+        How they are smeared. Mode "none" gives the same values back, bit for bit.
     dataset : str
         Part of the key of the draws, so that equally numbered events of two data sets have different ones.
+    **settings
+        Fields of `SmearingConfig`, in place of those of `config`, or of the defaults.
 
     Returns
     -------
     awkward.Array
         The same records with `plus` and `minus` smeared. The draws depend on (config.seed, dataset, run,
         luminosityBlock, event, muon) alone: not on order, chunks or executor.
+
+    Raises
+    ------
+    ConfigurationError
+        If a setting cannot be used.
+
+    Examples
+    --------
+    >>> import awkward as ak
+    >>> import zmumu_hybrid as zh
+    >>> muon = {"eta": 0.0, "mass": 0.10566}
+    >>> muons = [muon | {"pt": 45.0, "phi": 0.0, "charge": 1}, muon | {"pt": 44.0, "phi": 3.1, "charge": -1}]
+    >>> events = ak.Array([{"run": 1, "luminosityBlock": 1, "event": 7, "Muon": muons}])
+    >>> pairs = zh.select_pairs(events)
+    >>> smeared = zh.smear(pairs, width=0.1, seed=1)
+    >>> round(float(smeared.plus.pt[0]), 3), round(float((smeared.plus + smeared.minus).mass[0]), 3)
+    (47.061, 99.768)
+    >>> config = zh.SmearingConfig(mode="shared", seed=1)
+    >>> round(float(zh.smear(pairs, config, "signal").plus.pt[0]), 3)
+    39.359
     """
+    config = replace(config or SmearingConfig(), **settings)
     if config.mode == "none":
         return pairs
     return smear_flat(FlatPairs.of(pairs), config, dataset).records()

@@ -24,8 +24,9 @@ from typing import Any
 from zmumu_hybrid.errors import ConfigurationError, InputError, MissingInputError, OutputError, ZmumuError
 from zmumu_hybrid.support.files import make_directory, read_json, sha256, write_json
 from zmumu_hybrid.support.scratch import PREFIX, hold, put_in_place, scratch_directory, sweep
+from zmumu_hybrid.support.values import require_form
 
-__all__ = ["FILES", "FOLDERS", "output_file", "output_folder", "reading", "require_mark", "staged", "write_mark"]
+__all__ = ["FILES", "FOLDERS", "output_file", "output_folder", "read_mark", "reading", "require_mark", "staged", "write_mark"]
 
 FILES: dict[str, tuple[tuple[str, ...], bytes]] = {
     "generate": ((".lhe", ".lhe.gz"), rb"(\x1f\x8b|\s*<LesHouchesEvents).*zmumu-hybrid"),
@@ -37,6 +38,9 @@ FILES: dict[str, tuple[tuple[str, ...], bytes]] = {
     "apply": ((".root",), rb"root.*\x05TTree\x06scores"),
 }
 """For each command that writes a file: how its name ends, and a regular expression for what is in it."""
+
+VERSION = 2
+"""Of `process.json` and `analysis.json`: the first had no number, and `reversed_muons` for `negative_pt_muons`."""
 
 _KNOWN = rb"root\0|PAR1|\x08.\x12|.{8}\{|\s*[{\[<]|\x1f\x8b|PK\x03\x04|\x89|%PDF|SQLite|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd"
 """How a file begins that is something: ROOT, Parquet, ONNX, safetensors, JSON, LHE, archives, HDF5, pictures."""
@@ -238,7 +242,23 @@ def staged(folder: str | os.PathLike[str], mark: str, former: Iterable[str] = ()
 def write_mark(path: Path, record: Mapping[str, Any]) -> None:
     """Write the JSON file that says that the files in its folder belong together, with their checksums as "outputs"."""
     others = [name for name in _files(path.parent) if name != path.name]
-    write_json(path, {**record, "outputs": {name: sha256(path.with_name(name)) for name in others}})
+    write_json(path, {"version": VERSION, **record, "outputs": {name: sha256(path.with_name(name)) for name in others}})
+
+
+def read_mark(path: Path) -> dict[str, Any]:
+    """Read `process.json` or `analysis.json`, of this version or of one before; without a number it is of the first.
+
+    Raises
+    ------
+    MissingInputError, InputError
+        If there is none, it is damaged, or it is of a later version.
+    """
+    record = require_form(read_json(path), {"version": (int, None), "outputs": ({...: str}, None)}, str(path))
+    if (version := record.get("version") or 1) > VERSION:
+        raise InputError(
+            f"{path}: is of version {version}, this release reads up to {VERSION}: use a later release, or make it anew"
+        )
+    return dict(record)
 
 
 def _files(folder: Path) -> list[str]:
@@ -249,10 +269,10 @@ def _listed(mark: Path) -> set[str]:
     """Return the names that a mark lists; those that its command writes where it lists none."""
     usual = next((set(names[:-1]) for names in FOLDERS.values() if names and names[-1] == mark.name), set())
     try:
-        record = read_json(mark) if mark.name in ("process.json", "analysis.json") else {}
-        return set(record.get("outputs", usual))
-    except (ZmumuError, AttributeError, TypeError):
+        record = read_mark(mark) if mark.name in ("process.json", "analysis.json") else {}
+    except ZmumuError:
         return usual
+    return set(record.get("outputs") or usual)
 
 
 def require_mark(folder: str | os.PathLike[str]) -> Path:
@@ -316,7 +336,5 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 def _differing(mark: Path) -> Path | None:
     """Return the first of the files that a mark lists that has another checksum; None if there is none."""
-    record = read_json(mark)
-    listed = record.get("outputs") if isinstance(record, dict) else None
-    named = {mark.with_name(name): checksum for name, checksum in listed.items()} if isinstance(listed, dict) else {}
+    named = {mark.with_name(name): checksum for name, checksum in (read_mark(mark).get("outputs") or {}).items()}
     return next((path for path, checksum in named.items() if sha256(path) != checksum), None)
