@@ -26,7 +26,17 @@ __all__ = [
 
 
 class ZmumuError(Exception):
-    """Base of every error that the package raises on purpose."""
+    """Base of every error that the package raises on purpose.
+
+    Examples
+    --------
+    >>> import zmumu_hybrid as zh
+    >>> try:
+    ...     zh.SmearingConfig(width=-1)
+    ... except zh.ZmumuError as error:
+    ...     print(error)
+    width of the smearing must be a finite number at least 0, not -1
+    """
 
 
 class ConfigurationError(ZmumuError, ValueError):

@@ -50,8 +50,8 @@ IMPORTS = {name: imports_of(path) - {name} for name, path in MODULES.items()}
 
 
 def room(name: str) -> str:
-    """Return the room of a module; empty for the package itself."""
-    return name.split(".")[1] if "." in name else ""
+    """Return the room of a module; empty for the package itself and for what makes it a command."""
+    return name.split(".")[1] if "." in name and not name.endswith("__main__") else ""
 
 
 def test_every_module_is_in_a_room() -> None:

@@ -59,6 +59,12 @@ class Reweighting:
     ------
     InputError
         If the numbers are not such.
+
+    Examples
+    --------
+    >>> reweighting = Reweighting(edges=(0.0, 30.0, 60.0), factors=(0.5, 2.0))
+    >>> reweighting.apply([10.0, 40.0, 80.0])
+    array([0.5, 2. , 2. ])
     """
 
     edges: tuple[float, ...]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from zmumu_hybrid.cli.options import quiet, say, writes
+from zmumu_hybrid.cli.options import Workers, quiet, say, writes
 
 __all__ = ["generate"]
 
@@ -21,13 +21,14 @@ def generate(
     events: Annotated[int, typer.Option(help="Number of events that pass the cuts.")],
     output: Annotated[Path, writes("The file to write: .lhe, or .lhe.gz to compress it.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same events.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes that generate; the events do not depend on it.")] = 1,
+    workers: Workers = None,
     min_pt: Annotated[float, typer.Option(help="pT of each muon above, in GeV.", rich_help_panel=_CUTS)] = 10.0,
     max_abs_eta: Annotated[float, typer.Option(help="|eta| of each muon below.", rich_help_panel=_CUTS)] = 2.5,
     min_mass: Annotated[float, typer.Option(help="Mass of the pair above, in GeV.", rich_help_panel=_CUTS)] = 70.0,
     ecm: Annotated[float, typer.Option(help="Proton-proton collision energy in GeV.")] = 13000.0,
 ) -> None:
     """Generate muon pairs with Pythia 8 at leading order, without showers, as a Les Houches Event file."""
+    from zmumu_hybrid.execution.workers import available_cores
     from zmumu_hybrid.generation import sample as generation
 
     summary = generation.generate(
@@ -36,7 +37,7 @@ def generate(
         seed,
         output,
         cuts=generation.Cuts(min_pt, max_abs_eta, min_mass),
-        workers=workers,
+        workers=available_cores() if workers is None else workers,
         ecm=ecm,
         show_progress=not quiet.get(),
     )

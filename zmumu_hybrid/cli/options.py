@@ -26,6 +26,7 @@ __all__ = [
     "Run",
     "TrainedOn",
     "WidthUncertainty",
+    "Workers",
     "console_of_names",
     "content",
     "execution",
@@ -57,6 +58,10 @@ TrainedOn = Annotated[
 ]
 WidthUncertainty = Annotated[float, typer.Option(help="Relative uncertainty of the width of the smearing.")]
 
+Workers = Annotated[
+    int | None, typer.Option(help="Number of workers.", show_default="one a core", rich_help_panel=_EXECUTION)
+]
+
 FILES = "LHE, LHE gz, ROOT, NanoAOD or Parquet; also addresses, pipes and -"
 """What files of events may be."""
 
@@ -75,9 +80,7 @@ def execution(
             rich_help_panel=_EXECUTION,
         ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Number of workers.", show_default="one a core", rich_help_panel=_EXECUTION)
-    ] = None,
+    workers: Workers = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a dask scheduler that runs already.", rich_help_panel=_EXECUTION)
     ] = None,

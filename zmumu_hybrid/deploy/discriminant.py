@@ -85,6 +85,19 @@ class Discriminant:
         discriminant = Discriminant.load("hybrid.onnx")
         found = discriminant(events.Muon)  # one entry for each event, None where there is no pair
         signal_like = events[ak.fill_none(found.score > 0.5, False)]
+
+    A network of one's own, on arrays:
+
+    >>> import torch
+    >>> import zmumu_hybrid as zh
+    >>> linear = torch.nn.Linear(2, 1)
+    >>> _ = torch.nn.init.ones_(linear.weight), torch.nn.init.zeros_(linear.bias)
+    >>> x = np.array([[0.0, 0.0], [1.0, 1.0]], dtype=np.float32)
+    >>> network = torch.nn.Sequential(linear, torch.nn.Flatten(0))
+    >>> _ = zh.export(zh.Ensemble([network]), "sum.onnx", example=x)
+    >>> discriminant = Discriminant.load("sum.onnx")
+    >>> discriminant.evaluate(x).score.round(4).tolist()
+    [0.5, 0.8808]
     """
 
     def __init__(

@@ -88,6 +88,17 @@ def export(run: Run, output: str | os.PathLike[str], data: Data | None = None, *
         If `data` is not what the run was trained on, or the example does not fit.
     MissingDependencyError
         If torch, onnx, onnxruntime or onnxscript is not installed.
+
+    Examples
+    --------
+    >>> import zmumu_hybrid as zh
+    >>> linear = nn.Linear(2, 1)
+    >>> _ = nn.init.ones_(linear.weight), nn.init.zeros_(linear.bias)
+    >>> x = np.array([[0.0, 0.0], [1.0, 1.0]], dtype=np.float32)
+    >>> zh.export(zh.Ensemble([nn.Sequential(linear, nn.Flatten(0))]), "sum.onnx", example=x)
+    (PosixPath('sum.onnx'), PosixPath('sum.card.json'))
+    >>> zh.Discriminant.load("sum.onnx").evaluate(x).score.round(4).tolist()
+    [0.5, 0.8808]
     """
     reads = () if data is None or isinstance(data, TrainingTable) else (data,)
     with output_file(output, "export", reads, [Path(output).with_suffix(".card.json")]) as place:

@@ -183,6 +183,14 @@ def convert(
         If a file does not exist.
     OutputError
         If the output cannot be written, or is another file than of a conversion.
+
+    Examples
+    --------
+    >>> import zmumu_hybrid as zh
+    >>> _ = zh.generate("signal", 100, 1, "signal.lhe.gz")
+    >>> summary = zh.convert(["signal.lhe.gz"], "signal.root")
+    >>> summary.events, summary.muons
+    (100, 200)
     """
     with output_file(output, "convert", inputs, [checksum_note(output)]) as place:
         beside = checksum_note(place).name

@@ -156,6 +156,12 @@ def generate(
         If the file cannot be written.
     IncompleteRunError
         If a block fails; the message names it.
+
+    Examples
+    --------
+    >>> summary = generate("signal", 100, 1, "signal.lhe")
+    >>> summary.events, round(summary.cross_section_pb)
+    (100, 572)
     """
     start = time.perf_counter()
     require_count("events", n_events, 1, 10**10)

@@ -117,6 +117,17 @@ def analyse(
         If pyhf, iminuit or onnxruntime is not installed.
     ZmumuError
         Whatever `zmumu process` raises about files.
+
+    Examples
+    --------
+    >>> import zmumu_hybrid as zh
+    >>> for process in ("signal", "background"):
+    ...     _ = zh.generate(process, 2000, 1, f"{process}.lhe.gz")
+    >>> files = {process: [f"{process}.lhe.gz"] for process in ("signal", "background")}
+    >>> options = zh.AnalysisOptions(cache="cache")
+    >>> summary = zh.analyse(files, "analysis", options=options, show_progress=False)
+    >>> [(each.name, round(each.fit.mu, 2), round(each.fit.uncertainty, 2)) for each in summary.results]
+    [('mass-cut', 1.0, 0.31), ('mass', 1.0, 0.21)]
     """
     options, models = options or AnalysisOptions(), models or {}
     files = (path for paths in inputs.values() for path in paths)

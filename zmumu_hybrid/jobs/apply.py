@@ -146,6 +146,20 @@ def apply(
         If `output` cannot be written to, is the file of something else, or is being written by another process.
     IncompleteRunError
         If entries were lost on the way.
+
+    Examples
+    --------
+    >>> import zmumu_hybrid as zh
+    >>> for process in ("signal", "background"):
+    ...     _ = zh.generate(process, 2000, 1, f"{process}.lhe.gz")
+    >>> files = ["signal.lhe.gz"], ["background.lhe.gz"]
+    >>> options = zh.ProcessOptions(reweighting_bins=5, cache="cache")
+    >>> _ = zh.process(*files, "sample", options, show_progress=False)
+    >>> _ = zh.train("pfn", "sample", "run", zh.TrainingConfig(members=1, epochs=1))
+    >>> options = zh.ApplyOptions(trained_on="sample", dataset="signal", cache="cache")
+    >>> summary = zh.apply("run", ["signal.lhe.gz"], "scores.root", options, show_progress=False)
+    >>> summary.events, summary.pairs, summary.warnings
+    (2000, 2000, ['1,617 of 2,000 rows are events that the model was trained on: their trained_on is 1'])
     """
     options = options or ApplyOptions()
     reads = [*inputs, model, options.branches, options.jobqueue]

@@ -52,6 +52,21 @@ def evaluate(
         If the run was trained on all of the events, or those left cannot be used.
     MissingInputError, ModelError
         If there is no such run, or it is damaged.
+
+    Examples
+    --------
+    >>> import zmumu_hybrid as zh
+    >>> for process in ("signal", "background"):
+    ...     _ = zh.generate(process, 2000, 1, f"{process}.lhe.gz")
+    >>> files = ["signal.lhe.gz"], ["background.lhe.gz"]
+    >>> options = zh.ProcessOptions(reweighting_bins=5, cache="cache")
+    >>> _ = zh.process(*files, "sample", options, show_progress=False)
+    >>> _ = zh.train("pfn", "sample", "run", zh.TrainingConfig(members=1, epochs=1))
+    >>> found = zh.evaluate("run", "sample")
+    >>> found["data"]["events"], found["data"]["left_out"]
+    (4000, 3208)
+    >>> 0.5 < found["mean_score"]["auc"] < 0.8
+    True
     """
     ensemble = load_ensemble(run, network)
     path = table_path(data)

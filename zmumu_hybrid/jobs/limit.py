@@ -98,6 +98,18 @@ def limit(
         If `rows` is unknown.
     InputError, MissingInputError
         If a directory cannot be used, the events are not of leading order, or there are too few.
+
+    Examples
+    --------
+    >>> import zmumu_hybrid as zh
+    >>> for process in ("signal", "background"):
+    ...     _ = zh.generate(process, 2000, 1, f"{process}.lhe.gz")
+    >>> files = ["signal.lhe.gz"], ["background.lhe.gz"]
+    >>> options = zh.ProcessOptions(reweighting_bins=5, cache="cache")
+    >>> _ = zh.process(*files, "sample", options, show_progress=False)
+    >>> found = zh.limit("sample")
+    >>> round(found["auc"], 2), round(found["uncertainty"], 2)
+    (0.84, 0.01)
     """
     if rows not in (*get_args(Rows), None):
         raise ConfigurationError(f"rows {rows!r}: use {' or '.join(get_args(Rows))}")

@@ -63,7 +63,7 @@ class ProcessOptions(RunOptions):
     >>> options = ProcessOptions(seed=1, test_fraction=0.25)
     >>> options.smearing_config
     SmearingConfig(mode='independent', hold='pz', width=0.1, seed=1, draws='splitmix64')
-    >>> options.split.test_fraction
+    >>> options.split.fraction
     0.25
     """
 
@@ -157,6 +157,17 @@ def process(
         If `output` cannot be written to, or another process is writing to it.
     IncompleteRunError
         If entries were lost on the way.
+
+    Examples
+    --------
+    >>> import zmumu_hybrid as zh
+    >>> for process in ("signal", "background"):
+    ...     _ = zh.generate(process, 2000, 1, f"{process}.lhe.gz")
+    >>> files = ["signal.lhe.gz"], ["background.lhe.gz"]
+    >>> options = zh.ProcessOptions(reweighting_bins=5, cache="cache")
+    >>> summary = zh.process(*files, "sample", options, show_progress=False)
+    >>> summary.pairs
+    {'signal': 2000, 'background': 2000}
     """
     options = options or ProcessOptions()
     inputs = {"signal": signal, "background": background, "data": data}

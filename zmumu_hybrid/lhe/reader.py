@@ -43,6 +43,13 @@ def iterate_lhe(
     ------
     LHEError, MissingInputError
         As `read_lhe` does; events before the damage have been yielded by then.
+
+    Examples
+    --------
+    >>> import zmumu_hybrid as zh
+    >>> _ = zh.generate("signal", 100, 1, "signal.lhe.gz")
+    >>> [len(chunk) for chunk in zh.iterate_lhe("signal.lhe.gz", events_per_chunk=40)]
+    [40, 40, 20]
     """
     with (
         LHEStream(path, weights=weights) as stream,
@@ -99,9 +106,15 @@ def read_lhe(path: str | os.PathLike[str], *, weights: Weights = "strict") -> An
 
     Examples
     --------
-    >>> events = read_lhe("signal.lhe.gz")  # doctest: +SKIP
-    >>> muons = events.particles[abs(events.particles.pdgId) == 13]  # doctest: +SKIP
-    >>> (muons[:, 0] + muons[:, 1]).mass  # doctest: +SKIP
+    >>> import zmumu_hybrid as zh
+    >>> _ = zh.generate("signal", 100, 1, "signal.lhe.gz")
+    >>> events = zh.read_lhe("signal.lhe.gz")
+    >>> muons = events.particles[abs(events.particles.pdgId) == 13]
+    >>> mass = (muons[:, 0] + muons[:, 1]).mass
+    >>> len(mass), round(float(min(mass))) >= 70
+    (100, True)
+    >>> len(zh.select_pairs(events))
+    100
     """
     with LHEStream(path, weights=weights) as stream:
         return next(stream.chunks())

@@ -70,6 +70,11 @@ class SmearingConfig:
     ------
     ConfigurationError
         If an option is unknown, `width` is negative or not finite, or `seed` not from 0 to 2^63 - 1.
+
+    Examples
+    --------
+    >>> SmearingConfig(width=0.05, seed=1)
+    SmearingConfig(mode='independent', hold='pz', width=0.05, seed=1, draws='splitmix64')
     """
 
     mode: SmearingMode = "independent"
@@ -110,9 +115,7 @@ class SmearingConfig:
             ) from error
 
 
-def smear(
-    pairs: ak.Array, config: SmearingConfig | None = None, dataset: str = "data", **settings: Any
-) -> ak.Array:
+def smear(pairs: ak.Array, config: SmearingConfig | None = None, dataset: str = "data", **settings: Any) -> ak.Array:
     """Return pairs with smeared muons; the given ones stay as they are.
 
     Parameters

@@ -26,7 +26,17 @@ from zmumu_hybrid.support.files import make_directory, read_json, sha256, write_
 from zmumu_hybrid.support.scratch import PREFIX, hold, put_in_place, scratch_directory, sweep
 from zmumu_hybrid.support.values import require_form
 
-__all__ = ["FILES", "FOLDERS", "output_file", "output_folder", "read_mark", "reading", "require_mark", "staged", "write_mark"]
+__all__ = [
+    "FILES",
+    "FOLDERS",
+    "output_file",
+    "output_folder",
+    "read_mark",
+    "reading",
+    "require_mark",
+    "staged",
+    "write_mark",
+]
 
 FILES: dict[str, tuple[tuple[str, ...], bytes]] = {
     "generate": ((".lhe", ".lhe.gz"), rb"(\x1f\x8b|\s*<LesHouchesEvents).*zmumu-hybrid"),

@@ -55,6 +55,12 @@ class TrainingConfig:
     copies : str
         Data augmentation: "boosted-truth" or "boosted-measurement" replaces half of the events of every epoch by
         Lorentz-boosted copies, see `zmumu_hybrid.training.augmentation`; "none" does not.
+
+    Examples
+    --------
+    >>> settings = TrainingConfig(members=2, epochs=20)
+    >>> settings.epochs, settings.batch_size
+    (20, 128)
     """
 
     members: int = 5

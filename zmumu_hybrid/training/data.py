@@ -68,6 +68,13 @@ class TrainingTable:
     ------
     InputError
         If lengths differ or a number is not finite; the message names entry and field.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = TrainingTable.of(np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), [1, 0, 0])
+    >>> table.label, table.weight
+    (array([1., 0., 0.]), array([1., 1., 1.]))
     """
 
     inputs: dict[str, NDArray[Any]]

@@ -44,6 +44,15 @@ class Ensemble(Sequence[nn.Module]):
         Ranges of the training events, see `zmumu_hybrid.nets.ranges.describe`; empty if they are not known.
     inputs : dict
         What the networks take: for each name the "dtype", and the "shape" of one event; empty if that is not known.
+
+    Examples
+    --------
+    >>> import torch
+    >>> linear = torch.nn.Linear(2, 1)
+    >>> _ = torch.nn.init.ones_(linear.weight), torch.nn.init.zeros_(linear.bias)
+    >>> ensemble = Ensemble([torch.nn.Sequential(linear, torch.nn.Flatten(0))])
+    >>> ensemble.logits(np.array([[1.0, 2.0], [3.0, -4.0]]))
+    array([[ 3., -1.]], dtype=float32)
     """
 
     def __init__(
@@ -224,6 +233,14 @@ def load_ensemble(run: str | os.PathLike[str], network: Callable[[], nn.Module] 
         If the folder holds no ensemble, or its training is not finished.
     ModelError
         If a file is corrupt, foreign or of another version, or `network` makes another module than was trained.
+
+    Examples
+    --------
+    >>> import torch
+    >>> make = lambda: torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Flatten(0))
+    >>> _ = Ensemble([make(), make()]).save("run")
+    >>> len(load_ensemble("run", make))
+    2
     """
     run = Path(run)
     path, described = run / "config.json", read_config(run)
