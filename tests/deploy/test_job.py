@@ -167,7 +167,7 @@ def test_bad_input_leaves_nothing(model: Path, tmp_path: Path) -> None:
         ((file, [file], out), ModelError, r"a.root: not an ONNX file, or corrupt"),
         ((tmp_path / "run", [file], out), MissingInputError, "run: no such file"),
         ((sets, [file], out), ModelError, "a model of particles with 3 classes: `zmumu apply` scores muon pairs"),
-        ((model, [file], tmp_path), OutputError, "is a directory, the name of a ROOT file is needed"),
+        ((model, [file], tmp_path), OutputError, "is a directory, the name of a file is needed"),
     ]
     before = sorted(tmp_path.iterdir())
     for arguments, kind, message in cases:
