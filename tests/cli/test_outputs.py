@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import zmumu_hybrid as zh
 from commands import done as zmumu
 from commands import zmumu as outcome_of
 from learned import toy_columns, write
@@ -189,6 +190,33 @@ def test_the_second_of_two_commands_is_told_who_is_first(world: Path, tmp_path: 
         with output_folder(tmp_path / "out", "plot"), pytest.raises(OutputError, match=said):
             Context().run(zmumu, *there, "--output", tmp_path / ".." / tmp_path.name / "out")
     assert not [path for path in tmp_path.iterdir() if not path.is_symlink()]
+
+
+def test_functions_hold_their_outputs_as_commands_do(world: Path, tmp_path: Path) -> None:
+    """Others are refused; who holds it already, as a command that calls a function, is not."""
+    options, settings = zh.ProcessOptions(reweighting_bins=5), zh.TrainingConfig(members=1, epochs=1)
+    files = [world / "signal.root"], [world / "background.root"]
+    calls: dict[str, Callable[[Path], Any]] = {
+        "train": lambda place: zh.train("pfn", world / "table", place, settings),
+        "process": lambda place: zh.process(*files, place, options, show_progress=False),
+        "analyse": lambda place: zh.analyse({"signal": files[0]}, place, show_progress=False),
+        "apply": lambda place: zh.apply(world / "model.onnx", files[0], place, show_progress=False),
+        "export": lambda place: zh.export(world / "run", place),
+    }
+    for command, call in calls.items():
+        place = tmp_path / f"{command}{Path(COMMANDS[command][1]).suffix if command in COMMANDS else ''}"
+        with (output_file if command in COMMANDS else output_folder)(place, command):
+            with pytest.raises(OutputError, match=r"is being written by process \d+"):
+                Context().run(call, place)
+            call(place)
+        assert place.exists()
+        assert not list(tmp_path.rglob(".partial-*"))
+    with pytest.raises(ConfigurationError, match="must end in"):
+        zh.apply(world / "model.onnx", files[0], tmp_path / "scores.txt")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "metrics.parquet").write_text("precious")
+    with pytest.raises(OutputError, match=r"metrics\.parquet: was not written by `zmumu train`"):
+        zh.train("pfn", world / "table", tmp_path / "mine", settings)
 
 
 def test_outputs_beside_each_other_do_not_hinder(tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ from zmumu_hybrid.errors import (
 )
 from zmumu_hybrid.jobs.apply import COLUMNS, ApplyOptions, apply
 from zmumu_hybrid.jobs.process import ProcessOptions, process
+from zmumu_hybrid.measurement import AnalysisOptions
 from zmumu_hybrid.nets.config import PFNConfig
+from zmumu_hybrid.support.files import sha256
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -123,6 +125,33 @@ def test_the_smearing_of_the_table_can_be_had_again(model: Path, tmp_path: Path)
     found = read(tmp_path / "out.root")
     np.testing.assert_array_equal(found["event"], table["event"])
     np.testing.assert_allclose(found["score"], ensemble_of(HYBRID).scores(p4=p4).mean(0), atol=1e-5)
+
+
+def test_the_smearing_is_that_of_the_sample_that_the_model_was_trained_on(tmp_path: Path) -> None:
+    signal = toy_root(tmp_path / "signal.root", 300, 1)
+    process([signal], [], tmp_path / "table", ProcessOptions(seed=5, width=0.2, hold="eta"), show_progress=False)
+    ensemble = ensemble_of(HYBRID, data={"sha256": sha256(tmp_path / "table" / "candidates.parquet")})
+    model = write_model(to_model(ensemble), tmp_path / "hybrid.onnx")[0]
+    said = {"smearing": "independent", "seed": 5, "width": 0.2, "hold": "eta"}
+    found, known = (
+        quietly(model, [signal], tmp_path / f"{name}.root", ApplyOptions(dataset="signal", **options))
+        for name, options in (("said", said), ("known", {"trained_on": tmp_path / "table"}))
+    )
+    for name, values in read(found.output).items():
+        if name != "trained_on":  # the sample says it, where the model does not
+            np.testing.assert_array_equal(read(known.output)[name], values, err_msg=name)
+    assert set(read(found.output)["trained_on"]) == {-1}
+    assert set(read(known.output)["trained_on"]) == {0, 1}
+    with pytest.raises(ConfigurationError, match=r"give either --trained-on, whose smearing is taken, or --width"):
+        ApplyOptions(trained_on=tmp_path / "table", width=0.1)
+    with pytest.raises(ConfigurationError, match=r"whose smearing is taken, or --smearing, --seed"):
+        AnalysisOptions(trained_on=tmp_path / "table", seed=0, smearing="none")
+    other = write_model(muon_model(), tmp_path / "other.onnx")[0]
+    with pytest.raises(
+        ConfigurationError, match=r"not the sample in .*or give the smearing by --smearing, --hold, --w"
+    ):
+        quietly(other, [signal], tmp_path / "other.root", ApplyOptions(trained_on=tmp_path / "table"))
+    assert not (tmp_path / "other.root").exists()
 
 
 def test_real_events_and_events_without_a_pair(model: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -8,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toyfiles import toy_lhe_events, write_lhe
 from toys import toy_events, toy_momenta
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.events.muon_pairs import PairSelection, count_pairs, select_pairs
+from zmumu_hybrid.events.schema import events_from_lhe
+from zmumu_hybrid.lhe import read_lhe
 from zmumu_hybrid.physics import kinematics
 
 EVENTS = toy_events(100)
@@ -187,3 +191,11 @@ def test_unknown_options_are_refused() -> None:
         PairSelection(order="random")
     with pytest.raises(ConfigurationError, match="must be a positive number"):
         PairSelection(z_mass=-1)
+
+
+def test_events_of_lhe_files_have_their_pairs(tmp_path: Path) -> None:
+    path = write_lhe(tmp_path / "a.lhe", toy_lhe_events(40))
+    events = read_lhe(path)
+    found, expected = select_pairs(events), select_pairs(events_from_lhe(events))
+    assert len(found) == 40
+    assert ak.array_equal(found, expected)

@@ -16,7 +16,7 @@ from commands import zmumu
 from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, InputError, MissingDependencyError
 from zmumu_hybrid.execution.jobqueue import jobqueue_cluster
 from zmumu_hybrid.execution.tasks import Crew, Task
-from zmumu_hybrid.execution.workers import Workers, describe_loss, worker_pool
+from zmumu_hybrid.execution.workers import Workers, available_cores, describe_loss, worker_pool
 from zmumu_hybrid.jobs.apply import ApplyOptions
 from zmumu_hybrid.jobs.process import ProcessOptions
 from zmumu_hybrid.measurement import AnalysisOptions
@@ -223,6 +223,7 @@ def test_a_scheduler_that_runs_already_is_used_and_stays() -> None:
                 assert pool.submit(abs, -3).result() == 3
 
 
+<<<<<<< HEAD
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_scheduler_whose_workers_are_all_gone_is_named(tmp_path: Path) -> None:
     import distributed
@@ -237,6 +238,18 @@ def test_a_scheduler_whose_workers_are_all_gone_is_named(tmp_path: Path) -> None
                 cluster.sync(worker.close)
             with pytest.raises(IncompleteRunError, match=said):
                 list(crew.run([Task("second", partial(abs, -4))]))
+=======
+@pytest.mark.parametrize("options", [ProcessOptions, ApplyOptions, AnalysisOptions])
+def test_execution_has_the_same_defaults_everywhere(options: Any) -> None:
+    usual = options().execution
+    assert (usual.executor, usual.workers) == ("iterative", available_cores())
+    assert options(executor="futures", workers=3).execution == Workers("futures", 3)
+    for given in ({"scheduler": "tcp://x:1"}, {"jobqueue": Path("slurm.yaml")}):
+        assert options(**given).execution.executor == "dask"
+        with pytest.raises(ConfigurationError, match="needs the executor dask, not futures"):
+            options(executor="futures", **given)
+    assert str(options(scheduler="tcp://x:1").execution) == "dask, tcp://x:1"
+>>>>>>> 9c63892 (Test what functions and options promise; refuse a process.json of a later version in one line)
 
 
 def test_the_page_says_what_the_defaults_are() -> None:

@@ -183,3 +183,16 @@ def test_draws_are_those_of_the_keys(seed: int, events: list[int]) -> None:
     for slot, drawn in enumerate(draws(identity, SmearingConfig(seed=seed), "signal")):
         expected = keys.normal(seed, "smear", "signal", *identity.values(), slot)
         assert drawn.tobytes() == expected.tobytes()
+
+
+def test_settings_are_those_of_a_configuration() -> None:
+    config = SmearingConfig("shared", "eta", 0.2, 4)
+    expected = columns(smear(PAIRS, config, "data"))
+    np.testing.assert_array_equal(columns(smear(PAIRS, mode="shared", hold="eta", width=0.2, seed=4)), expected)
+    np.testing.assert_array_equal(
+        columns(smear(PAIRS, SmearingConfig("shared"), hold="eta", width=0.2, seed=4)), expected
+    )
+    with pytest.raises(ConfigurationError, match="width of the smearing must be"):
+        smear(PAIRS, width=-0.1)
+    with pytest.raises(TypeError, match="sigma"):
+        smear(PAIRS, sigma=0.1)

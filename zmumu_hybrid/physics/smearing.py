@@ -105,8 +105,9 @@ class SmearingConfig:
         """
         path = Path(directory) / "process.json"
         form = {"smearing": str, "hold": str, "width": float, "seed": int}
+        record = read_mark(path)
         try:
-            options = require_form(read_mark(path), {"options": form}, "its content")["options"]
+            options = require_form(record, {"options": form}, "its content")["options"]
             return cls(*(options[name] for name in form))
         except (InputError, ConfigurationError) as error:
             raise InputError(

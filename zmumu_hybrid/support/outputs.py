@@ -255,20 +255,21 @@ def write_mark(path: Path, record: Mapping[str, Any]) -> None:
     write_json(path, {"version": VERSION, **record, "outputs": {name: sha256(path.with_name(name)) for name in others}})
 
 
-def read_mark(path: Path) -> dict[str, Any]:
+def read_mark(path: Path) -> Any:
     """Read `process.json` or `analysis.json`, of this version or of one before; without a number it is of the first.
 
     Raises
     ------
     MissingInputError, InputError
-        If there is none, it is damaged, or it is of a later version.
+        If there is none, it is not JSON, or it is of a later version.
     """
-    record = require_form(read_json(path), {"version": (int, None), "outputs": ({...: str}, None)}, str(path))
-    if (version := record.get("version") or 1) > VERSION:
+    record = read_json(path)
+    version = record.get("version", 1) if isinstance(record, dict) else 1
+    if require_form(version, int, f"{path}: version") > VERSION:
         raise InputError(
             f"{path}: is of version {version}, this release reads up to {VERSION}: use a later release, or make it anew"
         )
-    return dict(record)
+    return record
 
 
 def _files(folder: Path) -> list[str]:
@@ -280,9 +281,9 @@ def _listed(mark: Path) -> set[str]:
     usual = next((set(names[:-1]) for names in FOLDERS.values() if names and names[-1] == mark.name), set())
     try:
         record = read_mark(mark) if mark.name in ("process.json", "analysis.json") else {}
-    except ZmumuError:
+        return set(record.get("outputs", usual))
+    except (ZmumuError, AttributeError, TypeError):
         return usual
-    return set(record.get("outputs") or usual)
 
 
 def require_mark(folder: str | os.PathLike[str]) -> Path:
@@ -346,5 +347,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 def _differing(mark: Path) -> Path | None:
     """Return the first of the files that a mark lists that has another checksum; None if there is none."""
-    named = {mark.with_name(name): checksum for name, checksum in (read_mark(mark).get("outputs") or {}).items()}
+    record = read_mark(mark)
+    listed = record.get("outputs") if isinstance(record, dict) else None
+    named = {mark.with_name(name): checksum for name, checksum in listed.items()} if isinstance(listed, dict) else {}
     return next((path for path, checksum in named.items() if sha256(path) != checksum), None)
