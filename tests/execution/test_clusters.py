@@ -223,7 +223,6 @@ def test_a_scheduler_that_runs_already_is_used_and_stays() -> None:
                 assert pool.submit(abs, -3).result() == 3
 
 
-<<<<<<< HEAD
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_scheduler_whose_workers_are_all_gone_is_named(tmp_path: Path) -> None:
     import distributed
@@ -238,7 +237,8 @@ def test_a_scheduler_whose_workers_are_all_gone_is_named(tmp_path: Path) -> None
                 cluster.sync(worker.close)
             with pytest.raises(IncompleteRunError, match=said):
                 list(crew.run([Task("second", partial(abs, -4))]))
-=======
+
+
 @pytest.mark.parametrize("options", [ProcessOptions, ApplyOptions, AnalysisOptions])
 def test_execution_has_the_same_defaults_everywhere(options: Any) -> None:
     usual = options().execution
@@ -249,7 +249,6 @@ def test_execution_has_the_same_defaults_everywhere(options: Any) -> None:
         with pytest.raises(ConfigurationError, match="needs the executor dask, not futures"):
             options(executor="futures", **given)
     assert str(options(scheduler="tcp://x:1").execution) == "dask, tcp://x:1"
->>>>>>> 9c63892 (Test what functions and options promise; refuse a process.json of a later version in one line)
 
 
 def test_the_page_says_what_the_defaults_are() -> None:

@@ -47,7 +47,7 @@ def columns(rows: list[tuple[int, int, int]]) -> dict[str, np.ndarray]:
 
 def test_names_that_are_no_text_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     output = tmp_path / "smearing.json"
-    done = CliRunner().invoke(app, ["smearing", "--dataset", "signal", "a\udcff", "--output", str(output)])
+    done = zmumu("export-smearing", "--dataset", "signal", "a\udcff", "--output", output)
     assert isinstance(done.exception, ConfigurationError)
     assert str(done.exception) == "name of a data set must be text in UTF-8, not 'a\\udcff'"
     assert not output.exists()
