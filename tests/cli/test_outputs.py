@@ -16,6 +16,7 @@ import pytest
 import zmumu_hybrid as zh
 from commands import done as zmumu
 from commands import zmumu as outcome_of
+from killing import forked
 from learned import toy_columns, write
 from toyfiles import toy_lhe_events, toy_root, write_lhe
 from zmumu_hybrid.cli.main import Terminated
@@ -379,6 +380,14 @@ def test_what_is_said_of_what_is_kept(
     arguments = [*COMMANDS.get(command, ([],))[0], *FOLDERS.get(command, [])]
     result = outcome_of(*arguments, "--output", tmp_path / "x.lhe")
     assert (result.exit_code, result.stderr) == (143, says)
+
+
+def test_a_program_that_is_stopped_before_it_has_begun_ends_with_one_line() -> None:
+    preamble = "import os, signal, sys, typer.main\nfrom zmumu_hybrid.cli.main import main\nsys.argv = ['zmumu', '-h']"
+    stop = "typer.main.get_group = lambda _: os.kill(os.getpid(), signal.{})\nmain()"
+    terminated, interrupted = forked(preamble, [stop.format("SIGTERM"), stop.format("SIGINT")])
+    assert (terminated.status, terminated.err) == (143, "zmumu: terminated; nothing was begun\n")
+    assert (interrupted.status, interrupted.err) == (130, "zmumu: interrupted; nothing was begun\n")
 
 
 def test_a_file_is_on_the_disk_before_it_replaces_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

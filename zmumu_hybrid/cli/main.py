@@ -44,6 +44,13 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, as a batch system sends it: everything ends as it does with Ctrl-C, and is cleaned up as then."""
 
 
+def _end(stopped: KeyboardInterrupt, kept: str) -> int:
+    """Print one line about what stopped the program and what is kept; return the exit status."""
+    how, status = ("terminated", 143) if isinstance(stopped, Terminated) else ("interrupted", 130)
+    typer.echo(f"zmumu: {how}; {kept}", err=True)
+    return status
+
+
 class Commands(TyperGroup):
     """The commands; Ctrl-C ends each with one line on standard error and exit status 130, SIGTERM with 143."""
 
@@ -54,11 +61,10 @@ class Commands(TyperGroup):
         except ImportError as error:
             raise explained(error) from None
         except KeyboardInterrupt as stopped:
-            how, number = ("terminated", 143) if isinstance(stopped, Terminated) else ("interrupted", 130)
-            resumed = "what was finished is kept, run the same command to go on"
-            said = resumed if ctx.invoked_subcommand in _RESUMABLE else "no file is half-written"
-            typer.echo(f"zmumu: {how}; {said}", err=True)
-            raise typer.Exit(number) from None
+            kept = "what was finished is kept, run the same command to go on"
+            raise typer.Exit(
+                _end(stopped, kept if ctx.invoked_subcommand in _RESUMABLE else "no file is half-written")
+            ) from None
 
 
 app = typer.Typer(
@@ -181,3 +187,5 @@ def main() -> None:
     except ZmumuError as error:
         typer.echo(f"zmumu: error: {' '.join(str(error).split())}", err=True)
         sys.exit(1)
+    except KeyboardInterrupt as stopped:  # before a command has begun
+        sys.exit(_end(stopped, "nothing was begun"))
