@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -16,12 +17,15 @@ from types import SimpleNamespace
 import awkward as ak
 import pytest
 import uproot
+from typer.testing import CliRunner
 
 from toyfiles import columns, toy_lhe_events, toy_root, write_lhe, write_parquet, write_root
 from toys import toy_events
+from zmumu_hybrid.cli.main import app
 from zmumu_hybrid.errors import ConfigurationError, InputError, MissingDependencyError, MissingInputError
 from zmumu_hybrid.events.input_files import open_sources
 from zmumu_hybrid.jobs.process import ProcessOptions, process
+from zmumu_hybrid.support import locations
 from zmumu_hybrid.support.locations import find
 
 EVENTS = toy_events(30, 1)
@@ -227,6 +231,17 @@ def test_files_behind_addresses(server: tuple[str, Path, list[str]], tmp_path: P
     (folder / "trees.root").write_bytes(b"other")
     with pytest.raises(InputError, match=rf"^{address}/trees.root: not an LHE, ROOT or Parquet file"):
         open_sources({"signal": [names[0]]}, cache)
+
+
+def test_a_server_that_never_answers_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locations, "_ANSWERING", 0.4)
+    with socket.create_server(("localhost", 0)) as silent:
+        address = f"http://localhost:{silent.getsockname()[1]}/a.root"
+        with pytest.raises(MissingInputError, match=rf"^{address}: cannot be read: SocketTimeoutError"):
+            find(address, tmp_path)
+        done = CliRunner().invoke(app, ["process", "--signal", address, "--output", str(tmp_path / "out")])
+        assert isinstance(done.exception, MissingInputError)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_cannot_be_reached_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

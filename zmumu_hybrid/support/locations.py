@@ -35,6 +35,10 @@ _STREAMS = ("/dev/stdin", "/dev/fd/", "/proc/")
 _NEEDED = {"http": ("aiohttp", "requests"), "https": ("aiohttp", "requests"), "root": ("fsspec_xrootd", "XRootD")}
 _VERSIONS = ("ETag", "Content-MD5", "Digest", "Last-Modified", "LastModified", "mtime", "created")
 _PIECE = 8 << 20
+_ANSWERING = 20.0
+"""Seconds in which a server must say what it has;"""
+_SENDING = 60.0
+"""and how long it may then say nothing before the next bytes come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def find(name: str | os.PathLike[str], cache: Cache = None, *, show_progress: bo
     Raises
     ------
     MissingInputError
-        If there is nothing of that name, or it cannot be read.
+        If there is nothing of that name, it cannot be read, or a server does not answer in 20 s.
     InputError
         If it is empty, or an address gives another number of bytes than it says.
     MissingDependencyError
@@ -150,8 +154,10 @@ def _fetched(address: str, cache: Cache, show_progress: bool) -> Path:
         import fsspec
 
         require(*_NEEDED.get(scheme, ()))
-        system, path = fsspec.core.url_to_fs(address, **_options(scheme))
+        asked = 1 if scheme == "root" else 2  # HEAD, and when that fails GET
+        system, path = fsspec.core.url_to_fs(address, **_options(scheme, _ANSWERING / asked))
         about: Mapping[str, Any] = system.info(path)
+        system, path = fsspec.core.url_to_fs(address, **_options(scheme, _SENDING))
     size = about.get("size")
     versions = {key: str(about[key]) for key in _VERSIONS if about.get(key)}
 
@@ -181,15 +187,15 @@ def _fetched(address: str, cache: Cache, show_progress: bool) -> Path:
     return cache_entry(cache, f"{key}-address", make)[0]
 
 
-def _options(scheme: str) -> dict[str, Any]:
+def _options(scheme: str, seconds: float) -> dict[str, Any]:
     """Return options for fsspec: how long a server that says nothing is waited for, and not for all of a transfer."""
     if scheme == "root":
-        return {"timeout": 60}
+        return {"timeout": seconds}
     if scheme not in ("http", "https"):
         return {}
     import aiohttp
 
-    return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)}}
+    return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)}}
 
 
 @contextmanager
