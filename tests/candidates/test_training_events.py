@@ -135,7 +135,6 @@ def test_event_files_are_marked(made: Made, tmp_path: Path) -> None:
     assert found == expected
     assert 0 < sum(expected.values()) < 59
     assert f"{sum(expected.values())} of 119 rows are events that the model was trained on" in said
-    assert marks(made.run)[0] == expected
     shutil.copy(model, tmp_path / "alone.onnx")  # without the file beside it
     unknown, said = marks(tmp_path / "alone.onnx")
     assert set(unknown.values()) == {-1}

@@ -1,8 +1,10 @@
 """The inverse of the normal distribution, compiled: a standard-normal number for each uniform one.
 
 Wichura's algorithm AS 241 (Applied Statistics 37, 477, 1988), whose relative error is about 1e-16. 85% of all numbers
-need its central part alone, which is calculated for all; the others are collected and done again. Nothing calls the C
-library: loops run on vector registers, and every machine gives the same bits.
+need its central part alone, which is calculated for all; the others are collected and done again.
+
+The same draws on every machine are promised, bit for bit, and C libraries differ in the last digit, as do versions of
+scipy: nothing here calls them, the logarithm included. Loops run on vector registers in return.
 """
 
 from __future__ import annotations

@@ -65,14 +65,8 @@ class _Failure:
         return cls(type(error), message, trace)
 
     def throw(self) -> NoReturn:
-        """Raise an error of the same type that is also a `ZmumuError`; the worker's traceback is its cause."""
-        kind: type[Exception] = self.kind
-        if not issubclass(kind, ZmumuError):
-            said = {"__init__": Exception.__init__, "__str__": Exception.__str__}
-            try:
-                kind = type(kind.__name__, (ZmumuError, kind), said)
-            except TypeError:  # a base with a layout of its own
-                kind = type(kind.__name__, (ZmumuError, RuntimeError), said)
+        """Raise a `ZmumuError` again, or `IncompleteRunError` for any other; the worker's traceback is its cause."""
+        kind = self.kind if issubclass(self.kind, ZmumuError) else IncompleteRunError
         raise kind(self.message) from RuntimeError(f"in the worker:\n{self.trace}")
 
 
@@ -301,9 +295,10 @@ def run(
     InputError
         If a column of a file is not what it should be; see `zmumu_hybrid.events.ntuples`.
     IncompleteRunError
-        If a worker was lost, or if the entries processed are not the entries of the files.
+        If a worker was lost, or if the entries processed are not the entries of the files; also for whatever a chunk
+        raised that is no error of this package: the message names it, with file and entries.
     ZmumuError
-        Whatever a chunk raised, as its own type, naming file and entries.
+        Whatever of this package's errors a chunk raised, as its own type, naming file and entries.
     """
     order = {key: index for index, key in enumerate(dict.fromkeys((each.dataset, each.readable) for each in sources))}
     requested = [

@@ -3,7 +3,8 @@
 Every function works elementwise on float64 arrays of one shape; momenta, energies and masses are in GeV. A pair of
 muons is written as its Cartesian components and masses, index 0 first: mu+ is 0 and mu- is 1 in this package.
 
-What every event needs is compiled, without a call of the C library: the same bits come out on every machine.
+What every event needs is compiled, with a sine and cosine of its own: the same transverse momenta, smearing and masses
+are promised on every machine, bit for bit, and C libraries differ in the last digit. pz of a pseudorapidity is numpy's.
 """
 
 from __future__ import annotations
