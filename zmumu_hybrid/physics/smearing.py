@@ -191,7 +191,8 @@ def draws(identity: dict[str, np.ndarray], config: SmearingConfig, dataset: str)
             key = np.uint64(correctionlib_key(config, dataset, slot))
             hashprng.normals(run, luminosity_block, event, key, result)
         return first, first if config.mode == "shared" else second
-    _uniform(_state(config.seed, dataset), *keys.shared_identity(run, luminosity_block, event), first, second)
+    run, luminosity_block, event = keys.shared_identity(run, luminosity_block, event)
+    _uniform(_state(config.seed, dataset), run, luminosity_block, event, first, second)
     plus = quantiles(first)
     return plus, plus if config.mode == "shared" else quantiles(second)
 
