@@ -99,10 +99,37 @@ class PartWriter:
         return {**found, "parts": parts}
 
 
+def _arrow(table: Table) -> pa.Table:
+    """Return a table as Arrow's; `pa.table` would load pandas, which takes a second, to ask if columns are of it."""
+
+    def column(values: np.ndarray[Any, Any]) -> pa.Array:
+        data = np.packbits(values, bitorder="little") if values.dtype == bool else np.ascontiguousarray(values)
+        return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(data)])
+
+    return pa.Table.from_arrays([column(values) for values in table.values()], list(table))
+
+
+def _columns(arrow: pa.Table) -> Table:
+    """Return what `_arrow` was given, for the same reason without `to_numpy`."""
+
+    def values(chunk: pa.Array) -> np.ndarray[Any, Any]:
+        dtype, rows = np.dtype(chunk.type.to_pandas_dtype()), slice(chunk.offset, chunk.offset + len(chunk))
+        data = np.frombuffer(chunk.buffers()[1] or b"", np.uint8)
+        return (
+            np.unpackbits(data, bitorder="little")[rows].astype(bool) if dtype.kind == "b" else data.view(dtype)[rows]
+        )
+
+    found = {}
+    for name in arrow.column_names:
+        empty = np.empty(0, arrow[name].type.to_pandas_dtype())
+        found[name] = np.concatenate([empty, *(values(chunk) for chunk in arrow[name].chunks)])
+    return found
+
+
 def write_part(table: Table, path: Path) -> None:
     """Sort rows and write them, whole or not at all, for `merge_parts`."""
     with atomic_path(path) as temporary:
-        arrow, options = pa.table(sort_table(table)), {"compression": "NONE", "write_statistics": False}
+        arrow, options = _arrow(sort_table(table)), {"compression": "NONE", "write_statistics": False}
         with create_parquet(temporary, arrow.schema, use_dictionary=False, **options) as writer:
             writer.write_table(arrow, row_group_size=_BLOCK)
 
@@ -126,8 +153,8 @@ def read_columns(parts: Iterable[Path], names: Sequence[str]) -> Table:
     tables = []
     for part in parts:
         with open_parquet(part) as file:
-            tables.append(file.read(list(names), use_threads=False))
-    return {name: np.concatenate([table[name].to_numpy() for table in tables]) for name in names}
+            tables.append(_columns(file.read(list(names), use_threads=False)))
+    return {name: np.concatenate([table[name] for table in tables]) for name in names}
 
 
 class _Cursor:
@@ -162,7 +189,7 @@ class _Cursor:
             return False
         with open_parquet(self._path, metadata=self._metadata) as file:  # more parts than files may be open
             table = file.read_row_group(group, use_threads=False)
-        self._block = {name: table[name].to_numpy() for name in table.column_names}
+        self._block = _columns(table)
         return True
 
 
@@ -244,7 +271,7 @@ def write_table(tables: Iterable[Table], path: Path) -> int:
     writer, options = None, {"compression": "zstd", "use_dictionary": False, "write_page_checksum": True}
     with atomic_path(path) as temporary, ExitStack() as stack:
         for table in in_groups(tables):
-            arrow = pa.table(table)
+            arrow = _arrow(table)
             if writer is None:
                 writer = stack.enter_context(create_parquet(temporary, arrow.schema, **options))
             writer.write_table(arrow, row_group_size=_GROUP)
