@@ -18,12 +18,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zmumu_hybrid.study.approaches import LARGE, LARGEST, cases, draw, enter, of_the_paper, reach
+from zmumu_hybrid.study.comparisons import add_result, plain_networks
+from zmumu_hybrid.study.conditions import PAPER
+from zmumu_hybrid.study.figures import draw_approaches
 from zmumu_hybrid.study.journal import Journal
-from zmumu_hybrid.study.trainings import RUN
+from zmumu_hybrid.study.results import EnsembleResult
+from zmumu_hybrid.study.specs import EVENTS, LARGEST, EnsembleSpec, cases
+from zmumu_hybrid.study.trainings import RUN, train_and_score
 from zmumu_hybrid.support.files import read_json, write_json
 
 NOTE = "independent events; one draw per muon, pz held, width 0.1; mean and standard deviation over members"
+
+
+def stored(folder: Path) -> list[EnsembleResult]:
+    """Return the results of ensembles that the journal of a folder has."""
+    records = Journal(folder).stored().values()
+    return [EnsembleResult(**record.result) for record in records if "headroom" in record.result]
+
+
+def train(spec: EnsembleSpec, samples: Path, folder: Path, threads: int | None) -> dict[str, Any]:
+    """Train and score a case; return what the journal keeps."""
+    return asdict(train_and_score(spec, samples, folder, threads=threads))
 
 
 def main() -> None:
@@ -38,30 +53,35 @@ def main() -> None:
     parser.add_argument("--figures", type=Path)
     options = parser.parse_args()
     folder = options.runs or options.output.parent / "headroom"
-    results: dict[str, Any] = read_json(options.output) if options.output.exists() else {}
-    results.setdefault("limits", {})[str(LARGE)] = read_json(options.study / "limit.json")
+    compared: dict[str, Any] = read_json(options.output) if options.output.exists() else {}
+    limits = compared.setdefault("limits", {})
+    limit = limits[str(EVENTS[PAPER.name])] = read_json(options.study / "limit.json")
     if options.large:
-        results["limits"][str(LARGEST)] = read_json(options.large / "limit.json")
+        limits[str(EVENTS[LARGEST])] = read_json(options.large / "limit.json")
     journal = Journal(folder)
-    for model, events, found in of_the_paper(Journal(options.study).stored(), results["limits"][str(LARGE)]):
-        enter(results, "paper", model, events, found)
-    for case in cases():
-        if any(fnmatch(case.name, pattern) for pattern in options.only) and (case.events != LARGEST or options.large):
-            root = options.large if case.events == LARGEST else options.study
-            found = journal.do(
-                case.name,
-                partial(reach, case, root, folder, threads=options.threads),
-                settings={**asdict(case), "limit": read_json(root / "limit.json")},
-                outputs=[f"{case.name}/{name}" for name in RUN],
-                folder=case.name,
+    papers = [
+        each for each in plain_networks(stored(options.study)) if each.approach == "paper" and each.sample == PAPER.name
+    ]
+    for result in papers:
+        add_result(compared, result)
+    for spec in cases():
+        root = options.large if spec.sample == LARGEST else options.study
+        if root and any(fnmatch(spec.name, pattern) for pattern in options.only):
+            recorded = journal.do(
+                spec.name,
+                partial(train, spec, root, folder, options.threads),
+                settings={"spec": spec.key, "limit": read_json(root / "limit.json")},
+                outputs=[f"{spec.run}/{name}" for name in RUN],
+                folder=spec.run,
             )
-            enter(results, case.approach, case.model, case.events, found)
-            write_json(options.output, results)
-            mean = sum(found["headroom"]) / len(found["headroom"])
-            print(f"{case.name:72} {mean:7.3f} {found['seconds']:8.0f} s", flush=True)
-    write_json(options.output, results)
+            result = EnsembleResult(**recorded)
+            add_result(compared, result)
+            write_json(options.output, compared)
+            mean = sum(result.headroom) / len(result.headroom)
+            print(f"{spec.name:72} {mean:7.3f} {result.seconds:8.0f} s", flush=True)
+    write_json(options.output, compared)
     if options.figures:
-        draw(results, results["limits"][str(LARGE)], options.figures, NOTE)
+        draw_approaches([*papers, *stored(folder)], limit, options.figures, NOTE)
 
 
 if __name__ == "__main__":

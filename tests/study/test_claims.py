@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 
 from zmumu_hybrid.study.claims import STATEMENTS, difference, equality, judge, overtaking, superiority
 from zmumu_hybrid.study.conditions import OPTIONS, PAPER, Conditions, replicas
-from zmumu_hybrid.study.outcome import Outcome
+from zmumu_hybrid.study.results import EnsembleResult, Outcome
 from zmumu_hybrid.study.scales import SMALL
-from zmumu_hybrid.study.scoring import PT_POINTS
-from zmumu_hybrid.study.trainings import Training
+from zmumu_hybrid.study.trainings import PT_POINTS
 
 
 def test_difference_of_means_and_its_standard_deviation() -> None:
@@ -44,32 +42,37 @@ def members(mean: float) -> list[float]:
     return [mean - 0.001, mean, mean + 0.001]
 
 
-def score(auc: float, first: float = 0.7, weights: tuple[float, ...] = ()) -> dict[str, Any]:
-    found: dict[str, Any] = {"auc": members(auc), "first_epoch": members(first)}
-    if weights:
-        found["symmetry_factor"] = {
-            f"{pt:g}": [weight - 0.01, weight, weight + 0.005] for pt, weight in zip(PT_POINTS, weights, strict=True)
-        }
-    return found
+def score(
+    model: str,
+    fraction: float,
+    auc: float,
+    first: float = 0.7,
+    weights: tuple[float, ...] = (),
+    pooling: str = "weighted-sum",
+) -> EnsembleResult:
+    factor = {f"{pt:g}": [each - 0.01, each, each + 0.005] for pt, each in zip(PT_POINTS, weights, strict=False)}
+    return EnsembleResult(
+        "paper", model, fraction, members(auc), pooling, first_epoch=members(first), symmetry_factor=factor
+    )
 
 
 def outcome(conditions: Conditions = PAPER, shift: float = 0.0) -> Outcome:
-    scores = {
-        Training("hybrid", SMALL): score(0.79, weights=(0.4, 0.6, 0.6, 0.65, 0.9)),
-        Training("pfn", SMALL): score(0.76),
-        Training("invariant", SMALL): score(0.78),
-        Training("hybrid", 1.0): score(0.80 + shift, first=0.77),
-        Training("pfn", 1.0): score(0.79, first=0.70),
-        Training("invariant", 1.0): score(0.78, first=0.78),
-    }
+    results = [
+        score("hybrid", SMALL, 0.79, weights=(0.4, 0.6, 0.6, 0.65, 0.9)),
+        score("pfn", SMALL, 0.76),
+        score("invariant", SMALL, 0.78),
+        score("hybrid", 1.0, 0.80 + shift, first=0.77),
+        score("pfn", 1.0, 0.79, first=0.70),
+        score("invariant", 1.0, 0.78, first=0.78),
+    ]
     if conditions == PAPER or conditions.replica:
-        scores |= {
-            Training("enlarged", 1.0): score(0.80),
-            Training("hybrid", SMALL, "weighted-concatenation"): score(0.77),
-            Training("hybrid", SMALL, "concatenation-with-weight"): score(0.79),
-            Training("hybrid", SMALL, "concatenation-with-pt"): score(0.80),
-        }
-    return Outcome(conditions, {}, scores)
+        results += [
+            score("enlarged", 1.0, 0.80),
+            score("hybrid", SMALL, 0.77, pooling="weighted-concatenation"),
+            score("hybrid", SMALL, 0.79, pooling="concatenation-with-weight"),
+            score("hybrid", SMALL, 0.80, pooling="concatenation-with-pt"),
+        ]
+    return Outcome(conditions, {}, results)
 
 
 def test_every_claim_is_judged_by_what_was_measured() -> None:
@@ -111,12 +114,9 @@ def test_other_readings_are_judged_beside_the_papers() -> None:
     assert not by_name["concatenation with pT is the best pooling"].options
 
 
-def by_fraction(leads: dict[float, float]) -> dict[Training, dict[str, Any]]:
-    scores = {}
-    for fraction, lead in leads.items():
-        scores[Training("hybrid", fraction)] = {"auc": members(0.79)}
-        scores[Training("pfn", fraction)] = {"auc": members(0.79 + lead)}
-    return scores
+def by_fraction(leads: dict[float, float]) -> list[EnsembleResult]:
+    leading = {"hybrid": dict.fromkeys(leads, 0.0), "pfn": leads}
+    return [score(model, each, 0.79 + lead) for model, ways in leading.items() for each, lead in ways.items()]
 
 
 def test_where_the_general_network_overtakes() -> None:

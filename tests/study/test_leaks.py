@@ -3,18 +3,18 @@ from __future__ import annotations
 import pytest
 
 from zmumu_hybrid.errors import LeakError
-from zmumu_hybrid.study.leaks import refuse_leaks
+from zmumu_hybrid.study.results import EnsembleResult, refuse_leaks
 
 LIMIT = {"auc": 0.8126, "uncertainty": 0.001}
 
 
-def scores(auc: float, held_out: float) -> dict[str, dict[str, object]]:
-    score = {"auc": [auc] * 3, "auc_uncertainty": 0.001, "held_out": [held_out] * 3, "held_out_uncertainty": 0.003}
-    return {"runs/large-pfn": score}
+def result(auc: float, held_out: float) -> EnsembleResult:
+    aucs = {"auc": [auc] * 3, "auc_uncertainty": 0.001, "held_out": [held_out] * 3, "held_out_uncertainty": 0.003}
+    return EnsembleResult("paper", "pfn", 1.0, **aucs, run="runs/large-pfn", sample="paper")  # type: ignore[arg-type]
 
 
 def test_an_auc_near_the_optimum_is_no_leak() -> None:
-    refuse_leaks(scores(0.8126 + 0.004, 0.8126 + 0.010), LIMIT)
+    refuse_leaks(result(0.8126 + 0.004, 0.8126 + 0.010), LIMIT)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,6 @@ def test_an_auc_near_the_optimum_is_no_leak() -> None:
 )
 def test_an_auc_above_the_optimum_stops_the_study(auc: float, held_out: float, words: str) -> None:
     with pytest.raises(LeakError, match=words) as caught:
-        refuse_leaks(scores(auc, held_out), LIMIT)
+        refuse_leaks(result(auc, held_out), LIMIT)
     assert "runs/large-pfn" in str(caught.value)
     assert str(caught.value).endswith("best possible 0.8126: training events are in the test part")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from zmumu_hybrid.study.report import number, render, write_report
+from zmumu_hybrid.study.pages import number, render
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5"
@@ -107,7 +107,7 @@ class Reader(HTMLParser):
 
 
 def test_the_page_refers_to_nothing_outside_itself(summary: dict[str, Any], tmp_path: Path) -> None:
-    page = render(summary, tmp_path)
+    page = render("report.html", summary, tmp_path)
     reader = Reader()
     reader.feed(page)
     assert not reader.open
@@ -118,22 +118,22 @@ def test_the_page_refers_to_nothing_outside_itself(summary: dict[str, Any], tmp_
 
 
 def test_what_was_measured_is_shown_and_escaped(summary: dict[str, Any], tmp_path: Path) -> None:
-    write_report(summary, tmp_path, tmp_path / "report.html")
+    (tmp_path / "report.html").write_text(render("report.html", summary, tmp_path), encoding="utf-8")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     for text in ("0.7900 ± 0.0010", "0.8126 ± 0.0010", "A &lt; B &amp; C", "&lt;fast&gt;", "ab" * 32, "50%", "1,000"):
         assert text in page
 
 
 def test_ways_of_training_are_listed_by_their_events(summary: dict[str, Any], tmp_path: Path) -> None:
-    page = render(summary, tmp_path)
+    page = render("report.html", summary, tmp_path)
     assert page.index("-26.2%") < page.index("40.0 ± 2.1%") < page.index("95.2 ± 0.3%") < page.index("80.5 ± 1.3%")
     assert "Which to take" in page
     summary["approaches"] = {"figures": {}}
-    assert "+ balanced pair" not in render(summary, tmp_path)
+    assert "+ balanced pair" not in render("report.html", summary, tmp_path)
 
 
 def test_rivals_are_ranked_where_there_are_some(summary: dict[str, Any], tmp_path: Path) -> None:
-    assert 'id="rivals"' not in render(summary, tmp_path)
+    assert 'id="rivals"' not in render("report.html", summary, tmp_path)
 
     def line(text: str, mean: float) -> dict[str, Any]:
         share = {"mean": mean, "std": 0.002}
@@ -142,14 +142,14 @@ def test_rivals_are_ranked_where_there_are_some(summary: dict[str, Any], tmp_pat
 
     rules = {"fraction": 0.2, "members": 3, "epochs": 7, "batch_size": 99}
     summary["rivals"] = {"rules": rules, "table": {"a": line("Second <1>", 0.79), "b": line("First", 0.81)}}
-    page = render(summary, tmp_path)
+    page = render("report.html", summary, tmp_path)
     assert page.index("First") < page.index("Second &lt;1&gt;")
     for text in ("12,345", "61.2", "98,765", "7 epochs", "batches of 99", "20% of the training"):
         assert text in page
 
 
 def test_what_the_networks_reach_at_each_width_is_shown(summary: dict[str, Any], tmp_path: Path) -> None:
-    page = render(summary, tmp_path)
+    page = render("report.html", summary, tmp_path)
     for text in (
         "width 0.3",
         "77.7 ± 1.1%",
@@ -160,7 +160,7 @@ def test_what_the_networks_reach_at_each_width_is_shown(summary: dict[str, Any],
     ):
         assert text in page
     summary["worth"] = {"figures": {}}
-    assert "one width of the smearing" in render(summary, tmp_path)
+    assert "one width of the smearing" in render("report.html", summary, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -169,3 +169,15 @@ def test_what_the_networks_reach_at_each_width_is_shown(summary: dict[str, Any],
 )
 def test_number(value: float | None, uncertainty: float | None, text: str) -> None:
     assert number(value, uncertainty) == text
+
+
+def test_a_mixture_of_revisions_is_shown_as_one(summary: dict[str, Any], tmp_path: Path) -> None:
+    summary["origins"] = [{"git_revision": "abc", "versions": {"torch": "2.9", "numpy": "2.4"}, "stages": ["limit"]}]
+    assert "several revisions" not in render("report.html", summary, tmp_path)
+    summary["origins"].append(
+        {"git_revision": "def", "versions": {"torch": "2.10", "numpy": "2.4"}, "stages": ["figures", "rivals"]}
+    )
+    page = render("report.html", summary, tmp_path)
+    assert "done by several revisions or versions" in page
+    for text in ("<td>abc</td><td>torch 2.9</td><td>limit</td>", "<td>def</td><td>torch 2.10</td><td>figures, rivals"):
+        assert text in page

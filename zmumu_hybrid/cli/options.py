@@ -76,7 +76,7 @@ def execution(
         Literal["iterative", "futures", "dask"] | None,
         typer.Option(
             help="This process, local processes, or a dask cluster.",
-            show_default="iterative, in `scan` futures; dask with --scheduler or --jobqueue",
+            show_default="iterative, in `scan` and `reproduce` futures; dask with --scheduler or --jobqueue",
             rich_help_panel=_EXECUTION,
         ),
     ] = None,

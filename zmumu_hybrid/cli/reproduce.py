@@ -39,10 +39,9 @@ def reproduce(
         took = "" if state == "start" else f" {seconds:8.1f} s"
         console.print(f"{name:48}{took:>11}  {states[state]}")
 
-    trainers = choose_workers(**options)
-    cores = available_cores()
+    trainers = choose_workers(**options, otherwise="futures")
     # Many workers elsewhere are no reason for many processes here.
-    generators = trainers.workers if trainers.executor == "iterative" else min(trainers.workers, cores)
+    generators = min(trainers.workers, available_cores()) if trainers.executor == "dask" else trainers.workers
     study = Study(SCALES[scale], output, seed, generators, show_progress=not quiet.get())
     with output_folder(output, "reproduce"):
         report = reproduce(study, announce, trainers, rivals=rivals)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from torch import nn
 
 from zmumu_hybrid.draws import keys
 from zmumu_hybrid.errors import ConfigurationError
 from zmumu_hybrid.jobs.train import train
+from zmumu_hybrid.nets.config import NetworkConfig
 from zmumu_hybrid.physics.kinematics import Floats
 from zmumu_hybrid.rivals.networks import NETWORKS
 from zmumu_hybrid.rivals.trees import Trees
@@ -20,10 +22,20 @@ from zmumu_hybrid.support.extras import require
 from zmumu_hybrid.support.values import require_count, require_seed
 from zmumu_hybrid.training.config import TrainingConfig
 from zmumu_hybrid.training.data import TrainingTable, load
-from zmumu_hybrid.training.ensemble import Ensemble
+from zmumu_hybrid.training.ensemble import Ensemble, load_ensemble
 from zmumu_hybrid.training.measures import measure
 
-__all__ = ["RIVALS", "Rules", "Scorer", "contest", "require_packages", "timed"]
+__all__ = [
+    "RIVALS",
+    "Classifier",
+    "Rules",
+    "TrainedClassifiers",
+    "contest",
+    "events_per_second",
+    "load_member",
+    "require_packages",
+    "train_classifiers",
+]
 
 RIVALS = {
     "lgatr": "L-GATr with reference multivectors",
@@ -34,6 +46,9 @@ RIVALS = {
     "trees": "Gradient-boosted trees",
 }
 """What is compared, by name."""
+
+ROUNDS = 300
+"""Trees of a member, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +75,7 @@ class Rules:
 
     fraction: float = 1.0
     epochs: int = 20
-    rounds: int = 300
+    rounds: int = ROUNDS
     members: int = 3
     batch_size: int = 256
     learning_rate: float = 2e-3
@@ -89,7 +104,7 @@ class Rules:
         require_seed(self.seed, "seed of the rivals")
 
 
-class Scorer(Protocol):
+class Classifier(Protocol):
     """What can be measured."""
 
     @property
@@ -104,17 +119,38 @@ class Scorer(Protocol):
 class Member:
     """One member of an ensemble as something that can be measured."""
 
-    ensemble: Ensemble
-    number: int = 0
+    module: nn.Module
 
     @property
     def parameters(self) -> int:
         """Numbers that were learned."""
-        return sum(values.numel() for values in self.ensemble[self.number].parameters())
+        return sum(values.numel() for values in self.module.parameters())
 
     def logits(self, p4: Floats) -> Floats:
         """Return the logits of events, shape (N,)."""
-        return Ensemble([self.ensemble[self.number]]).logits(p4=p4)[0].astype(np.float64)
+        return Ensemble([self.module]).logits(p4=p4)[0].astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedClassifiers:
+    """An ensemble after its training.
+
+    Attributes
+    ----------
+    members : list of Classifier
+    seconds, member_seconds : float
+        Wall time of this call, and seconds of one core that a member took.
+    ensemble : Ensemble, optional
+        The networks; None for trees.
+    final : list of dict
+        The metrics of each network on the held-out events after its last epoch.
+    """
+
+    members: list[Classifier]
+    seconds: float
+    member_seconds: float
+    ensemble: Ensemble | None = None
+    final: list[dict[str, Any]] = field(default_factory=list)
 
 
 def require_packages() -> None:
@@ -122,14 +158,82 @@ def require_packages() -> None:
     require("lgatr", "lloca", "pelican", "sklearn")
 
 
-def timed(scorer: Scorer, p4: Floats) -> float:
+def events_per_second(classifier: Classifier, p4: Floats) -> float:
     """Return the events a second that are scored, on all cores that torch or scikit-learn take, the better of two."""
     seconds = []
     for _ in range(2):
         start = time.perf_counter()
-        scorer.logits(p4)
+        classifier.logits(p4)
         seconds.append(time.perf_counter() - start)
-    return len(p4) / min(seconds)
+    return round(len(p4) / min(seconds))
+
+
+def train_classifiers(
+    network: NetworkConfig | str,
+    data: Path,
+    run: Path,
+    training: TrainingConfig,
+    *,
+    rounds: int = ROUNDS,
+    threads: int | None = None,
+    show_progress: bool = False,
+) -> TrainedClassifiers:
+    """Train an ensemble of this package or of a rival on the training events of a directory of `zmumu process`.
+
+    Parameters
+    ----------
+    network : NetworkConfig or str
+        The description of a network, or the name of a rival.
+    data, run : Path
+        Where the events are, and the folder of the run; trees leave nothing there.
+    training : TrainingConfig
+        Trees take its members, fraction and seed, and `rounds`.
+    threads : int, optional
+        Cores that members are trained on; by default all.
+    show_progress : bool
+        Show the members on a terminal.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such rival.
+    MissingDependencyError
+        If its packages are not installed.
+    """
+    begin = time.perf_counter()
+    if isinstance(network, str):
+        if network not in RIVALS:
+            raise ConfigurationError(f"no rival {network!r}: there are {', '.join(RIVALS)}")
+        require_packages()
+    if network == "trees":
+        table = load(data, fraction=training.fraction, seed=training.seed)
+        trees: list[Classifier] = [fit_trees(table, training.seed, place, rounds) for place in range(training.members)]
+        seconds = time.perf_counter() - begin
+        return TrainedClassifiers(trees, seconds, seconds / training.members)
+    described = NETWORKS[network] if isinstance(network, str) else network
+    summary = train(described, data, run, training, threads=threads, show_progress=show_progress)
+    at_once = min(training.members, threads or len(os.sched_getaffinity(0)))
+    return TrainedClassifiers(
+        [Member(module) for module in summary.ensemble],
+        summary.seconds,
+        summary.seconds * at_once / training.members,
+        summary.ensemble,
+        summary.final,
+    )
+
+
+def fit_trees(table: TrainingTable, seed: int, member: int, rounds: int = ROUNDS) -> Trees:
+    """Return a member of an ensemble of trees."""
+    trees = Trees(rounds, keys.seed_from(seed, "rival", "trees", member) % 2**32)
+    trees.fit(table)
+    return trees
+
+
+def load_member(network: NetworkConfig | str, data: Path, run: Path, training: TrainingConfig) -> Classifier:
+    """Return the first member of a trained ensemble; trees, which leave no files, are grown again."""
+    if network == "trees":
+        return fit_trees(load(data, fraction=training.fraction, seed=training.seed), training.seed, 0)
+    return Member(load_ensemble(run, NETWORKS[network] if isinstance(network, str) else None)[0])
 
 
 def contest(
@@ -166,40 +270,22 @@ def contest(
 
     Raises
     ------
-    ConfigurationError
-        If there is no such rival.
-    MissingDependencyError
-        If its packages are not installed.
+    ConfigurationError, MissingDependencyError
+        See `train_classifiers`.
     """
     rules = rules or Rules()
-    if name not in RIVALS:
-        raise ConfigurationError(f"no rival {name!r}: there are {', '.join(RIVALS)}")
-    require_packages()
-    begin = time.perf_counter()
-    scorers: list[Scorer]
-    if name == "trees":
-        training = load(data, fraction=rules.fraction, seed=rules.seed)
-        scorers = [_trees(rules, training, member) for member in range(rules.members)]
-        seconds = time.perf_counter() - begin
-    else:
-        summary = train(NETWORKS[name], data, folder / name, rules.training, show_progress=show_progress)
-        scorers = [Member(summary.ensemble, place) for place in range(len(summary.ensemble))]
-        seconds = summary.seconds * min(rules.members, len(os.sched_getaffinity(0)))
+    trained = train_classifiers(
+        name, data, folder / name, rules.training, rounds=rules.rounds, show_progress=show_progress
+    )
     held_out, independent = load(data, split="test"), load(evaluation, split="all")
-    there, here = ([measure(each.logits(table.p4), table) for each in scorers] for table in (independent, held_out))
+    there, here = ([measure(each.logits(t.p4), t) for each in trained.members] for t in (independent, held_out))
     return {
         "auc": [row["auc"] for row in there],
         "held_out": [row["auc"] for row in here],
         "auc_uncertainty": float(np.mean([row["auc_uncertainty"] for row in there])),
         "held_out_uncertainty": float(np.mean([row["auc_uncertainty"] for row in here])),
-        "parameters": scorers[0].parameters,
-        "seconds": round(seconds / rules.members, 2),
-        "events_per_second": round(timed(scorers[0], held_out.p4)),
+        "parameters": trained.members[0].parameters,
+        "seconds": round(trained.member_seconds, 2),
+        "events_per_second": events_per_second(trained.members[0], held_out.p4),
         "rules": asdict(rules),
     }
-
-
-def _trees(rules: Rules, table: TrainingTable, member: int) -> Trees:
-    trees = Trees(rules.rounds, keys.seed_from(rules.seed, "rival", "trees", member) % 2**32)
-    trees.fit(table)
-    return trees

@@ -15,16 +15,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from zmumu_hybrid.study.outcome import Outcome
+from zmumu_hybrid.nets.config import POOLINGS
+from zmumu_hybrid.study.results import EnsembleResult, Outcome, find
 from zmumu_hybrid.study.scales import SMALL
-from zmumu_hybrid.study.trainings import MODELS, POOLINGS, Training
 
 __all__ = ["STATEMENTS", "Claim", "Measured", "Statement", "Verdict", "judge", "overtaking"]
 
 Verdict = Literal["holds", "does not hold", "undecided"]
 Measured = tuple[float, float]
 """A value and its standard deviation."""
-Scores = Mapping[Training, Mapping[str, Any]]
+Results = Sequence[EnsembleResult]
 
 SIGMAS = 2.0
 """How many standard deviations a difference must have to count."""
@@ -41,7 +41,7 @@ class Statement:
     name, text, source : str
         Short name, the claim in words, and where the paper makes it.
     measure : callable
-        Takes the scores of a branch to a value and its standard deviation over the members; raises KeyError where a
+        Takes the results of a branch to a value and its standard deviation over the members; raises KeyError where a
         training that it needs is not there.
     margin : float, optional
         The claim is that the value is zero within this; without it, that the value is above zero.
@@ -52,7 +52,7 @@ class Statement:
     name: str
     text: str
     source: str
-    measure: Callable[[Scores], Measured]
+    measure: Callable[[Results], Measured]
     margin: float | None = None
     when: Literal["first epoch", "trained", "end"] = "trained"
 
@@ -106,30 +106,30 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Measured:
 
 def aucs(
     first: str, second: str, fraction: float, which: Literal["auc", "first_epoch"] = "auc"
-) -> Callable[[Scores], Measured]:
+) -> Callable[[Results], Measured]:
     """Measure by how much one model is ahead of another."""
-    return lambda scores: difference(
-        scores[Training(first, fraction)][which], scores[Training(second, fraction)][which]
+    return lambda results: difference(
+        getattr(find(results, first, fraction), which), getattr(find(results, second, fraction), which)
     )
 
 
-def weights(shares: Mapping[str, float]) -> Callable[[Scores], Measured]:
+def weights(shares: Mapping[str, float]) -> Callable[[Results], Measured]:
     """Measure a sum of the general subnet's weights at several pT, each times its share, on the small data set."""
 
-    def measure(scores: Scores) -> Measured:
-        factor = scores[Training("hybrid", SMALL)]["symmetry_factor"]
+    def measure(results: Results) -> Measured:
+        factor = find(results, "hybrid", SMALL).symmetry_factor
         return mean(np.sum([share * np.asarray(factor[pt]) for pt, share in shares.items()], axis=0))
 
     return measure
 
 
-def pooling_lead(best: Sequence[str], worse: Sequence[str]) -> Callable[[Scores], Measured]:
+def pooling_lead(best: Sequence[str], worse: Sequence[str]) -> Callable[[Results], Measured]:
     """Measure by how much some poolings are ahead of others, on the small data set."""
 
-    def together(scores: Scores, poolings: Sequence[str]) -> list[float]:
-        return [auc for pooling in poolings for auc in scores[Training("hybrid", SMALL, pooling)]["auc"]]
+    def together(results: Results, poolings: Sequence[str]) -> list[float]:
+        return [auc for pooling in poolings for auc in find(results, "hybrid", SMALL, pooling).auc]
 
-    return lambda scores: difference(together(scores, best), together(scores, worse))
+    return lambda results: difference(together(results, best), together(results, worse))
 
 
 def others(pooling: str) -> list[str]:
@@ -255,13 +255,13 @@ def judge(outcomes: Sequence[Outcome], *, epochs: int) -> list[Claim]:
     claims = []
     for statement in STATEMENTS:
         try:
-            value, uncertainty = statement.measure(paper.scores)
+            value, uncertainty = statement.measure(paper.results)
         except KeyError:
             continue
         data_sets, options = [value], {}
         for outcome in rest:
             try:
-                other, sigma = statement.measure(outcome.scores)
+                other, sigma = statement.measure(outcome.results)
             except KeyError:
                 continue
             if outcome.conditions.replica:
@@ -287,7 +287,7 @@ def judge(outcomes: Sequence[Outcome], *, epochs: int) -> list[Claim]:
     return claims
 
 
-def overtaking(scores: Scores, *, draws: int = 2000, seed: int = 0) -> dict[str, Any]:
+def overtaking(results: Results, *, draws: int = 2000, seed: int = 0) -> dict[str, Any]:
     """Find the fraction of the data set from which on the general network is ahead of the hybrid (Fig. 6).
 
     Returns
@@ -298,10 +298,9 @@ def overtaking(scores: Scores, *, draws: int = 2000, seed: int = 0) -> dict[str,
         `draws` resamplings of the members, null where the crossing is not within the data set. "within": the share
         of resamplings that have a crossing within the data set.
     """
-    fractions = sorted({training.fraction for training in scores if training.model == MODELS[0]})
+    fractions = sorted({each.fraction for each in results if each.model == "hybrid"})
     values = {
-        model: [np.asarray(scores[Training(model, fraction)]["auc"]) for fraction in fractions]
-        for model in ("pfn", "hybrid")
+        model: [np.asarray(find(results, model, fraction).auc) for fraction in fractions] for model in ("pfn", "hybrid")
     }
 
     def crossing(take: Callable[[np.ndarray[Any, Any]], float]) -> float | None:
@@ -314,15 +313,15 @@ def overtaking(scores: Scores, *, draws: int = 2000, seed: int = 0) -> dict[str,
 
     generator = np.random.Generator(np.random.PCG64(seed))
     drawn = [crossing(lambda sample: float(np.mean(generator.choice(sample, len(sample))))) for _ in range(draws)]
-    found = [value for value in drawn if value is not None]
-    sure = len(found) > draws / 2
-    low, high = np.quantile(found, [0.16, 0.84]).tolist() if sure else (None, None)
+    crossings = [value for value in drawn if value is not None]
+    sure = len(crossings) > draws / 2
+    low, high = np.quantile(crossings, [0.16, 0.84]).tolist() if sure else (None, None)
     lead = [float(a.mean() - b.mean()) for a, b in zip(values["pfn"], values["hybrid"], strict=True)]
     return {
         "fraction": crossing(lambda sample: float(np.mean(sample))),
         "always": min(lead) > 0,
         "low": low,
         "high": high,
-        "within": len(found) / draws,
+        "within": len(crossings) / draws,
         "lead": {f"{fraction:g}": value for fraction, value in zip(fractions, lead, strict=True)},
     }

@@ -15,16 +15,34 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid.errors import InputError, OutputError
 from zmumu_hybrid.execution.tasks import Crew, Task, wait_for_file
+from zmumu_hybrid.support import provenance
 from zmumu_hybrid.support.files import atomic_path, make_directory, read_json, sha256, write_json
+from zmumu_hybrid.support.progress import progress
 from zmumu_hybrid.support.values import require_form
 
-__all__ = ["Journal", "Record", "Stage"]
+__all__ = ["STACK", "Journal", "Record", "Stage"]
+
+STACK = (
+    "awkward",
+    "coffea",
+    "hist",
+    "matplotlib",
+    "mplhep",
+    "numpy",
+    "pyarrow",
+    "pythia8mc",
+    "scipy",
+    "torch",
+    "uproot",
+    "vector",
+)
+"""Packages whose versions are recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +87,18 @@ class Record:
         SHA-256 by path, relative to the journal's root.
     result : dict
         What the stage returned, plain JSON.
+    versions : dict of str to str
+        Of Python and of the packages that did it.
+    git_revision : str or None
+        Of the source that did it, where that is known.
     """
 
     fingerprint: str
     seconds: float
     outputs: dict[str, str]
     result: dict[str, Any]
+    versions: dict[str, str] = field(default_factory=dict)
+    git_revision: str | None = None
 
 
 class Journal:
@@ -92,6 +116,7 @@ class Journal:
         self.root = Path(root)
         self.records: dict[str, Record] = {}
         self._directory = make_directory(self.root / "stages")
+        self.versions, self.git_revision = provenance.versions(STACK), provenance.git_revision()
         self._announce = announce or (lambda _name, _state, _seconds: None)
 
     def do(
@@ -122,11 +147,16 @@ class Journal:
             self._record(stage, result, time.perf_counter() - started)
         return self.records[stage.name].result
 
-    def do_all(self, stages: Sequence[Stage], crew: Crew) -> None:
+    def do_all(self, stages: Sequence[Stage], crew: Crew, *, show_progress: bool = False) -> list[dict[str, Any]]:
         """Do stages that need nothing of each other, those that are not done yet as tasks of a crew.
 
-        Their actions must be picklable and name files by absolute paths. Records are written here, each when its
-        stage has ended, so that a stage that fails costs none of those before it.
+        Their actions must be picklable and name files by absolute paths where the crew is elsewhere. Records are
+        written here, each when its stage has ended, so that a stage that fails costs none of those before it.
+
+        Returns
+        -------
+        list of dict
+            The result of each stage, in their order.
 
         Raises
         ------
@@ -136,18 +166,33 @@ class Journal:
             See `zmumu_hybrid.execution.tasks.Crew.run`; the message begins with the name of the stage.
         """
         if not crew.elsewhere:
-            for stage in stages:
-                self._do(stage)
-            return
+            return [self._do(stage) for stage in stages]
         waiting = [stage for stage in stages if not self._done_before(stage)]
         for stage in waiting:
             self._begin(stage)
         tasks = [Task(stage.name, stage.action) for stage in waiting]
-        for done in crew.run(tasks) if tasks else ():
-            stage = waiting[done.index]
-            for output in stage.outputs:
-                wait_for_file(self.root / output)
-            self._record(stage, done.result, done.seconds)
+        with progress("stages", len(tasks), unit="stages", enabled=show_progress and bool(tasks)) as advance:
+            for done in crew.run(tasks) if tasks else ():
+                stage = waiting[done.index]
+                for output in stage.outputs:
+                    wait_for_file(self.root / output)
+                self._record(stage, done.result, done.seconds)
+                advance(1)
+        return [self.records[stage.name].result for stage in stages]
+
+    def origins(self) -> list[dict[str, Any]]:
+        """Return what the stages of this run were done with: revision, versions and the names of the stages, of each.
+
+        More than one entry tells that the results are a mixture.
+        """
+        found: list[dict[str, Any]] = []
+        for name, record in self.records.items():
+            known = {"git_revision": record.git_revision, "versions": record.versions}
+            entry = next((each for each in found if known.items() <= each.items()), None)
+            if entry is None:
+                found.append(entry := {**known, "stages": []})
+            entry["stages"].append(name)
+        return found
 
     def stored(self) -> dict[str, Record]:
         """Return by name all records that the folder holds, whether this run has asked for their stages or not."""
@@ -183,7 +228,7 @@ class Journal:
             )
         checksums = {output: sha256(self.root / output) for output in stage.outputs}
         fingerprint = self._fingerprint(stage.settings, stage.needs)
-        record = Record(fingerprint, round(seconds, 3), checksums, dict(result))
+        record = Record(fingerprint, round(seconds, 3), checksums, dict(result), self.versions, self.git_revision)
         write_json(self._path(stage.name), asdict(record))
         self._begun(stage.name).unlink(missing_ok=True)
         self.records[stage.name] = record
@@ -203,7 +248,14 @@ class Journal:
     def _read(self, name: str) -> Record | None:
         """Return the record of a stage, or None where there is none that can be read."""
         try:
-            form = {"fingerprint": str, "seconds": float, "outputs": {...: str}, "result": dict}
+            form = {
+                "fingerprint": str,
+                "seconds": float,
+                "outputs": {...: str},
+                "result": dict,
+                "versions": ({...: str}, None),
+                "git_revision": (str, None),
+            }
             return Record(**require_form(read_json(self._path(name)), form, name))
         except (FileNotFoundError, InputError, TypeError):
             return None

@@ -56,6 +56,10 @@ class Scale:
                 f"not {self.widths}"
             )
 
+    def members_of(self, conditions: Conditions) -> int:
+        """Return the members of each ensemble under some conditions."""
+        return min(conditions.members or self.members, self.members)
+
 
 SMALL = 0.2
 """The fraction of the large data set that is the small one (paper, Sec. IV)."""

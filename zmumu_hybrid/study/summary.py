@@ -17,30 +17,12 @@ from zmumu_hybrid.candidates import table as candidates
 from zmumu_hybrid.jobs.limit import headroom
 from zmumu_hybrid.study.claims import judge, overtaking
 from zmumu_hybrid.study.journal import Journal
-from zmumu_hybrid.study.outcome import Outcome
+from zmumu_hybrid.study.results import EnsembleResult, Outcome, find
 from zmumu_hybrid.study.scales import SMALL, Scale
-from zmumu_hybrid.study.trainings import MODELS, POOLINGS, Training
-from zmumu_hybrid.support import provenance
+from zmumu_hybrid.study.specs import MODELS, POOLINGS
+from zmumu_hybrid.training.measures import SLICES
 
 __all__ = ["collect", "mass_widths"]
-
-SLICES = {"below30": (0.0, 30.0), "30to40": (30.0, 40.0), "above40": (40.0, math.inf)}
-"""Slices of the smeared pT of the mu+ (GeV), as in Fig. 2."""
-
-STACK = (
-    "awkward",
-    "coffea",
-    "hist",
-    "matplotlib",
-    "mplhep",
-    "numpy",
-    "pyarrow",
-    "pythia8mc",
-    "scipy",
-    "torch",
-    "uproot",
-    "vector",
-)
 
 
 def mass_widths(table: Path) -> dict[str, Any]:
@@ -119,25 +101,31 @@ def collect(
     figures : mapping
         By number: title and files.
     comparisons : mapping
-        "approaches", what `zmumu_hybrid.study.approaches.compare` found, "worth", what
-        `zmumu_hybrid.study.worth.weigh` found, and "rivals", if there were any, what `zmumu_hybrid.study.rivals.hold`
-        found; their "runs" stay in files of their own.
+        By the names in `zmumu_hybrid.study.comparisons.COMPARISONS`, what the report shows of each.
+
+    Returns
+    -------
+    dict
+        As `schemas.json` beside this module says. "origins" names the stages by what they were done with: revision and
+        versions; several entries tell that the results are a mixture. "versions" and "git_revision" are those of the
+        last run.
     """
     paper = outcomes[0]
     claims = judge(outcomes, epochs=scale.epochs)
     return {
-        "schema": 2,
+        "schema": 3,
         "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "scale": asdict(scale),
         "seeds": dict(seeds),
-        "versions": provenance.versions(STACK),
-        "git_revision": provenance.git_revision(),
+        "versions": journal.versions,
+        "git_revision": journal.git_revision,
+        "origins": journal.origins(),
         "machine": {"processor": processor(), "cores": os.cpu_count()},
         "inputs": inputs,
         "limit": dict(paper.limit),
         "auc": performance(paper, "independent"),
         "held_out": performance(paper, "held_out"),
-        "runs": {training.name: describe(paper, training) for training in paper.scores},
+        "runs": {each.name: describe(paper, each) for each in paper.results},
         "conditions": {
             outcome.conditions.name: {
                 "text": outcome.conditions.text,
@@ -148,37 +136,37 @@ def collect(
         },
         "mass": mass_widths(root / "study" / "candidates.parquet"),
         "claims": [finite(asdict(claim)) for claim in claims],
-        "poolings": sorted(POOLINGS, key=lambda name: -np.mean(paper.scores[Training("hybrid", SMALL, name)]["auc"])),
-        "overtaking": overtaking(paper.scores),
+        "poolings": sorted(POOLINGS, key=lambda name: -np.mean(find(paper.results, "hybrid", SMALL, name).auc)),
+        "overtaking": overtaking(paper.results),
         "figures": dict(figures),
-        **{name: {key: value for key, value in found.items() if key != "runs"} for name, found in comparisons.items()},
+        **comparisons,
         "seconds": {name: record.seconds for name, record in journal.records.items()},
     }
 
 
 def performance(outcome: Outcome, where: Literal["independent", "held_out"]) -> dict[str, Any]:
-    """Return by data set of Fig. 4 and by model what the ensembles reach."""
+    """Return by data set of Fig. 4 and by model the AUC of the ensembles."""
     return {
         dataset: {
-            model: describe(outcome, Training(model, fraction), where)
+            each.model: describe(outcome, each, where)
             for model in (*MODELS, "enlarged")
-            if Training(model, fraction) in outcome.scores
+            for each in outcome.results
+            if (each.dataset, each.model, each.pooling) == (dataset, model, POOLINGS[0])
         }
-        for dataset, fraction in {"small": SMALL, "large": 1.0}.items()
+        for dataset in ("small", "large")
     }
 
 
 def describe(
-    outcome: Outcome, training: Training, where: Literal["independent", "held_out"] = "independent"
+    outcome: Outcome, result: EnsembleResult, where: Literal["independent", "held_out"] = "independent"
 ) -> dict[str, Any]:
-    """Return what an ensemble reaches; on independent events with the headroom and slices of pT."""
-    score = outcome.scores[training]
+    """Return the AUC of an ensemble; on independent events with the headroom and slices of pT."""
     if where == "held_out":
-        return describe_ensemble(score["held_out"], score["held_out_uncertainty"])
-    described = describe_ensemble(score["auc"], score["auc_uncertainty"], outcome.limit)
+        return describe_ensemble(result.held_out, result.held_out_uncertainty)
+    described = describe_ensemble(result.auc, result.auc_uncertainty, outcome.limit)
     described["by_slice"] = {
         name: describe_ensemble(values["auc"], values["uncertainty"], outcome.limit["by_slice"][name])
-        for name, values in score["by_slice"].items()
+        for name, values in result.by_slice.items()
     }
     return described
 
