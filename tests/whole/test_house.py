@@ -6,6 +6,8 @@ import ast
 import itertools
 import pkgutil
 import re
+from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +64,21 @@ def test_a_room_imports_only_from_those_before_it() -> None:
     for name, others in IMPORTS.items():
         later = ROOMS[ROOMS.index(room(name)) + 1 :] if room(name) else []
         assert not {other for other in others if room(other) in later or (room(name) and not room(other))}, name
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    # a package's own list of names, loaded when they are used, may name modules that import the package
+    lists = {name for name, path in MODULES.items() if "= lazily(" in path.read_text(encoding="utf-8")}
+    graph = {name: others for name, others in IMPORTS.items() if name not in lists}
+    assert [*TopologicalSorter(graph).static_order()]
+
+
+def test_no_room_is_crowded_and_no_module_long() -> None:
+    files = list(MODULES.values())
+    crowded = {str(folder.relative_to(ROOT)): n for folder, n in Counter(p.parent for p in files).items() if n > 14}
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert not crowded
+    assert not {path: length for path, length in lengths.items() if length > 400}
 
 
 def test_the_way_of_a_muon_never_climbs_back() -> None:

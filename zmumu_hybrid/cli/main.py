@@ -17,10 +17,9 @@ from typer.core import TyperGroup
 from zmumu_hybrid.cli import (
     analyse,
     apply,
-    convert,
     evaluate,
+    event_files,
     export_smearing,
-    generate,
     limit,
     plot,
     process,
@@ -116,8 +115,8 @@ def _log_to_stderr(level: int) -> Callable[[], None]:
 
 
 # The commands, in the order of the data's way. Their modules import heavy libraries only inside the function.
-app.command("generate")(generate.generate)
-app.command("convert")(convert.convert)
+app.command("generate")(event_files.generate)
+app.command("convert")(event_files.convert)
 app.command("process", cls=ManyValues)(process.process)
 app.command("train")(train.train)
 app.command("scan")(scan.scan)

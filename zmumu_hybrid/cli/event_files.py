@@ -1,4 +1,4 @@
-"""`zmumu generate`: muon pairs from simulated collisions."""
+"""`zmumu generate` and `zmumu convert`: what makes event files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from zmumu_hybrid.cli.options import Workers, quiet, say, writes
 
-__all__ = ["generate"]
+__all__ = ["convert", "generate"]
 
 _CUTS = "Cuts on the true muons"
 
@@ -45,4 +45,23 @@ def generate(
         f"{summary.path}: {summary.events:,} {summary.process} events, "
         f"{summary.cross_section_pb:.5g} ± {summary.cross_section_error_pb:.2g} pb inside the cuts; "
         f"{summary.seconds:.1f} s, {summary.events_per_second:,.0f} events/s; sha256 {summary.sha256[:16]}"
+    )
+
+
+def convert(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="IN...", help="LHE files, plain or gz; also addresses, pipes and -.")
+    ],
+    output: Annotated[Path, writes("The file to write: .root or .parquet.")],
+) -> None:
+    """Convert Les Houches Event files to one ROOT or Parquet file with columns named as in NanoAOD.
+
+    Its SHA-256 is written beside it, to OUTPUT.sha256; `zmumu process` compares the two.
+    """
+    from zmumu_hybrid.events import lhe_to_root as conversion
+
+    summary = conversion.convert(inputs, output, note=True, show_progress=not quiet.get())
+    say(
+        f"{output}: {summary.events:,} events with {summary.muons:,} muons from {summary.files} "
+        f"file{'s' if summary.files > 1 else ''}; {summary.seconds:.1f} s, {summary.events_per_second:,.0f} events/s"
     )
