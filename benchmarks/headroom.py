@@ -33,7 +33,7 @@ NOTE = "independent events; one draw per muon, pz held, width 0.1; mean and stan
 def stored(folder: Path) -> list[EnsembleResult]:
     """Return the results of ensembles that the journal of a folder has."""
     records = Journal(folder).stored().values()
-    return [EnsembleResult(**record.result) for record in records if "headroom" in record.result]
+    return [EnsembleResult(**record.result) for record in records if "member_seconds" in record.result]
 
 
 def train(spec: EnsembleSpec, samples: Path, folder: Path, threads: int | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ __all__ = [
     "EVENTS",
     "LARGEST",
     "MODELS",
+    "POOLINGS",
     "STEPS",
     "EnsembleSpec",
     "approaches",
@@ -144,13 +145,13 @@ def papers(scale: Scale, conditions: Conditions = PAPER, *, seed: int = 0) -> li
     reweighting have what Fig. 4 shows alone.
     """
     fractions = sorted({*scale.fractions, SMALL, 1.0}) if conditions == PAPER else [SMALL, 1.0]
-    named = [(model, fraction) for fraction in fractions for model in MODELS]
+    named: list[tuple[Any, ...]] = [(model, fraction) for fraction in fractions for model in MODELS]
     if conditions == PAPER or conditions.replica:
         named += [("hybrid", SMALL, pooling) for pooling in POOLINGS[1:]] + [("enlarged", 1.0)]
     return [paper(*each, sample=conditions.name, **sizes(scale, conditions, seed)) for each in named]
 
 
-def sizes(scale: Scale, conditions: Conditions, seed: int) -> dict[str, int]:
+def sizes(scale: Scale, conditions: Conditions, seed: int) -> dict[str, Any]:
     """Return members, epochs and seed of the paper's trainings."""
     return {"members": scale.members_of(conditions), "epochs": scale.epochs, "seed": seed}
 
