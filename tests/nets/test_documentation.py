@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
-import pkgutil
 import re
 from pathlib import Path
 from typing import Any
@@ -13,17 +10,8 @@ import pytest
 import torch
 
 from learned import toy_columns, write
-from zmumu_hybrid import nets
 
 PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
-
-MODULES = ["kinematics", "nets", *(f"nets.{module.name}" for module in pkgutil.iter_modules(nets.__path__))]
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_the_examples_in_docstrings_run(name: str) -> None:
-    module = importlib.import_module(f"zmumu_hybrid.{name}")
-    assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0
 
 
 def test_the_page_of_the_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
-import pkgutil
 import re
 import shutil
 import sys
@@ -15,15 +12,8 @@ import numpy as np
 import pytest
 
 from learned import toy_columns, write
-from zmumu_hybrid import training
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules(training.__path__)])
-def test_the_examples_in_docstrings_run(name: str) -> None:
-    module = importlib.import_module(f"zmumu_hybrid.training.{name}")
-    assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning:coffea.*")

@@ -145,8 +145,12 @@ class LHEWriter:
 
     Examples
     --------
-    >>> with LHEWriter.open("events.lhe.gz", init) as writer:  # doctest: +SKIP
-    ...     writer.write(format_event(1, 1.0, 91.2, 0.0078, 0.13, particles))
+    >>> from zmumu_hybrid.lhe.reader import read_lhe
+    >>> init = LHEInit("3.0", (2212, 2212), (6500.0, 6500.0), (0, 0), (0, 0), 3, (), (), "")
+    >>> with LHEWriter.open("events.lhe.gz", init) as writer:
+    ...     writer.write("")  # the text of events, see `format_event`
+    >>> len(read_lhe("events.lhe.gz"))
+    0
     """
 
     def __init__(self, stream: BinaryIO, init: LHEInit, generators: Mapping[str, str], compressed: bool) -> None:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from zmumu_hybrid.errors import ConfigurationError
-from zmumu_hybrid.nets.names import (
-    CONDITIONED_EVENT,
-    CONDITIONED_INVARIANTS,
-    CONDITIONED_PARTICLE,
-    PAIR_INVARIANTS,
-    check_name,
+from zmumu_hybrid.nets.names import CONDITIONED_EVENT, CONDITIONED_PARTICLE, check_name
+from zmumu_hybrid.nets.shapes import (
+    MAX_WIDTH,
+    EventShape,
+    Invariants,
+    PairMap,
+    Widths,
+    choose,
+    from_dict,
+    names_of,
+    nest,
+    widths_of,
 )
 from zmumu_hybrid.support.values import require_count
 
@@ -37,132 +43,30 @@ __all__ = [
 POOLINGS = ("weighted-sum", "weighted-concatenation", "concatenation-with-weight", "concatenation-with-pt")
 """How latents are joined (paper, Eq. 1 and Appendix C)."""
 
-MAX_WIDTH, MAX_PARTICLES, MAX_PARAMETERS = 2**16, 1024, 10**8
-"""Bounds that keep a typing error from taking all memory."""
+MAX_PARAMETERS = 10**8
+"""A bound that keeps a typing error from taking all memory."""
 
-Widths = tuple[int, ...]
 Stacks = dict[str, Widths]
-Config = TypeVar("Config")
 
 
-def choose(owner: str, field: str, value: object, allowed: tuple[str, ...]) -> None:
-    """Raise `ConfigurationError` if the value is none of those that are allowed."""
-    if value not in allowed:
-        raise ConfigurationError(f"{owner}: {field} must be one of {', '.join(allowed)}, not {value!r}")
+class _Network:
+    """What follows from the widths of any network."""
 
-
-def _widths(field: str, value: object) -> Widths:
-    if not isinstance(value, (list, tuple)) or len(value) > 100:
-        raise ConfigurationError(f"model: {field} must be a list of at most 100 widths, not {value!r:.80}")
-    return tuple(require_count(f"model: a width of {field}", width, 1, MAX_WIDTH) for width in value)
-
-
-def _nest(config: object, field: str, kind: type[Config], where: str) -> None:
-    """Make a description of a field of one that was given as a mapping."""
-    value = getattr(config, field)
-    if not isinstance(value, kind):
-        object.__setattr__(config, field, from_dict(kind, value, where))
-
-
-def _names(field: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
-        raise ConfigurationError(f"model: {field} must be a list of names, not {value!r}")
-    return tuple(value)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class EventShape:
-    """What an event consists of; by default a pair of muons.
-
-    Attributes
-    ----------
-    particles : int
-        Particles of an event, padding included.
-    scalars : int
-        Lorentz-invariant numbers that come with each particle: its species, charge or tag.
-    masked : bool
-        Whether events may have fewer particles than `particles`, with a mask that says which are there.
-    """
-
-    particles: int = 2
-    scalars: int = 0
-    masked: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse what is no event."""
-        require_count("model: events.particles", self.particles, 1, MAX_PARTICLES)
-        require_count("model: events.scalars", self.scalars, 0, MAX_WIDTH)
-        if not isinstance(self.masked, bool):
-            raise ConfigurationError(f"model: events.masked must be true or false, not {self.masked!r}")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PairMap:
-    """A map of the invariants of each pair of particles to a latent, which is summed over the pairs.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Of `PAIR_INVARIANTS`.
-    widths : tuple of int
-        Hidden widths of the map.
-    latent : int
-        Its width.
-    """
-
-    names: tuple[str, ...] = ("dot",)
-    widths: Widths = (64,)
-    latent: int = 16
-
-    def __post_init__(self) -> None:
-        """Refuse what is no map."""
-        object.__setattr__(self, "names", _names("invariants.pairs.names", self.names))
-        for name in self.names:
-            choose("model", "every one of invariants.pairs.names", name, PAIR_INVARIANTS)
-        if not self.names:
-            raise ConfigurationError("model: invariants.pairs.names is empty: the map of pairs has nothing to read")
-        object.__setattr__(self, "widths", _widths("invariants.pairs.widths", self.widths))
-        require_count("model: invariants.pairs.latent", self.latent, 1, MAX_WIDTH)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Invariants:
-    """What a Lorentz-invariant network or subnet reads.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Invariants of the event, see `zmumu_hybrid.nets.names`; each is read as sign(x) log(1 + abs(x)). By default the
-        squared norm of the pair's total momentum and the inner product (Appendix B).
-    conditioned : tuple of str
-        Conditioned functions of a muon pair's mass that join them.
-    pairs : PairMap, optional
-        What is read of every pair of particles.
-    """
-
-    names: tuple[str, ...] = ("m2(all)", "dot(0,1)")
-    conditioned: tuple[str, ...] = ()
-    pairs: PairMap | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be read."""
-        for field in ("names", "conditioned"):
-            object.__setattr__(self, field, _names(f"invariants.{field}", getattr(self, field)))
-        for name in self.conditioned:
-            choose("model", "every one of invariants.conditioned", name, CONDITIONED_INVARIANTS)
-        if self.pairs is not None:
-            _nest(self, "pairs", PairMap, "model: invariants.pairs")
-        if not self.names and not self.conditioned and self.pairs is None:
-            raise ConfigurationError("model: invariants is empty: the symmetric part has nothing to read")
+    __slots__ = ()
 
     @property
-    def width(self) -> int:
-        """How many numbers are read, with the latent of the pairs."""
-        return len(self.names) + len(self.conditioned) + (self.pairs.latent if self.pairs else 0)
+    def stacks(self) -> Stacks:
+        """The widths of each MLP from input to output, by name."""
+        raise NotImplementedError
+
+    @property
+    def hidden_neurons(self) -> int:
+        """Number of hidden neurons over all MLPs, as the paper counts them (Appendix B)."""
+        return sum(sum(widths[1:-1]) for widths in self.stacks.values())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class PFNConfig:
+class PFNConfig(_Network):
     """The particle flow network (Appendix B): a map of each particle to a latent, the sum over them, a classifier.
 
     Attributes
@@ -209,14 +113,9 @@ class PFNConfig:
         latent, classes = self.latent, self.classes
         return {"particle_map": _particle_widths(self), "classifier": (latent, *self.classifier, classes)}
 
-    @property
-    def hidden_neurons(self) -> int:
-        """Number of hidden neurons over all MLPs, as the paper counts them (Appendix B)."""
-        return sum(sum(widths[1:-1]) for widths in self.stacks.values())
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class InvariantNetworkConfig:
+class InvariantNetworkConfig(_Network):
     """The Lorentz-invariant network (Appendix B): an MLP on invariants.
 
     Attributes
@@ -249,14 +148,9 @@ class InvariantNetworkConfig:
         """The widths of each MLP from input to output, by name."""
         return {**_pair_widths(self), "classifier": (self.invariants.width, *self.classifier, self.classes)}
 
-    @property
-    def hidden_neurons(self) -> int:
-        """Number of hidden neurons over all MLPs, as the paper counts them (Appendix B)."""
-        return sum(sum(widths[1:-1]) for widths in self.stacks.values())
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class HybridConfig:
+class HybridConfig(_Network):
     """The hybrid (paper, Sec. III): a general and a Lorentz-invariant subnet, joined by a learned symmetry factor.
 
     Attributes
@@ -305,7 +199,7 @@ class HybridConfig:
         """Refuse what makes no network; lists become tuples."""
         _check(self)
         choose("model", "pooling", self.pooling, POOLINGS)
-        object.__setattr__(self, "context", _names("context", self.context))
+        object.__setattr__(self, "context", names_of("context", self.context))
         for name in self.context:
             _check_named(name, self.events, invariant=False)
         require_count("model: given_context", self.given_context, 0, MAX_WIDTH)
@@ -335,11 +229,6 @@ class HybridConfig:
             **gate,
             "classifier": (pooled, *self.classifier, self.classes),
         }
-
-    @property
-    def hidden_neurons(self) -> int:
-        """Number of hidden neurons over all MLPs, as the paper counts them (Appendix B)."""
-        return sum(sum(widths[1:-1]) for widths in self.stacks.values())
 
 
 NetworkConfig = PFNConfig | InvariantNetworkConfig | HybridConfig
@@ -389,9 +278,9 @@ def _check(config: Any) -> None:
     fields = {field.name for field in dataclasses.fields(config)}
     for field, kind in (("events", EventShape), ("invariants", Invariants)):
         if field in fields:
-            _nest(config, field, kind, f"model: {field}")
+            nest(config, field, kind, f"model: {field}")
     for field in fields & {"particle_map", "invariant_map", "gate", "classifier"}:
-        object.__setattr__(config, field, _widths(field, getattr(config, field)))
+        object.__setattr__(config, field, widths_of(field, getattr(config, field)))
     for field in fields & {"latent", "classes"}:
         require_count(f"model: {field}", getattr(config, field), 1, MAX_WIDTH)
     choose("model", "normalisation", config.normalisation, ("batch", "none"))
@@ -408,7 +297,7 @@ def _check(config: Any) -> None:
 
 def _check_particles(config: Any) -> None:
     choose("model", "particle_norm", config.particle_norm, ("feature", "particle"))
-    object.__setattr__(config, "particle_features", _names("particle_features", config.particle_features))
+    object.__setattr__(config, "particle_features", names_of("particle_features", config.particle_features))
     for name in config.particle_features:
         choose("model", "every one of particle_features", name, (*CONDITIONED_PARTICLE, *CONDITIONED_EVENT))
     if config.particle_features:
@@ -432,26 +321,6 @@ def _check_invariants(config: Any, *, scalars_of_pairs_alone: bool) -> None:
 def _check_muon_pair(field: str, events: EventShape) -> None:
     if events.particles != 2 or events.masked:
         raise ConfigurationError(f"model: {field} is for muon pairs without a mask")
-
-
-def from_dict(kind: type[Config], values: Mapping[str, Any], where: str) -> Config:
-    """Make a description from a mapping that was read from `where`.
-
-    Raises
-    ------
-    ConfigurationError
-        If a key is unknown or missing, or a value cannot be used.
-    """
-    if not isinstance(values, Mapping):
-        raise ConfigurationError(f"{where}: must be a table of settings, not {values!r}")
-    fields = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    unknown = sorted(set(map(str, values)) - set(fields))
-    if unknown:
-        raise ConfigurationError(f"{where}: unknown key {unknown[0]!r}; there are {', '.join(fields)}")
-    try:
-        return kind(**values)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{where}: {error}") from None
 
 
 def network_config(described: Mapping[str, Any], where: str) -> NetworkConfig:

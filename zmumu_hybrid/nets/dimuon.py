@@ -18,9 +18,7 @@ from torch import Tensor, nn
 from zmumu_hybrid.errors import ConfigurationError, InputError
 from zmumu_hybrid.nets.approximate_symmetry import ApproximateSymmetry
 from zmumu_hybrid.nets.blocks import SetMap, Standardise, mlp
-from zmumu_hybrid.nets.conditioned import MuonPair
 from zmumu_hybrid.nets.config import (
-    EventShape,
     HybridConfig,
     InvariantNetworkConfig,
     Invariants,
@@ -28,9 +26,19 @@ from zmumu_hybrid.nets.config import (
     PFNConfig,
 )
 from zmumu_hybrid.nets.presets import preset
-from zmumu_hybrid.nets.variables import eta, evaluate, log_scale, pair_invariants, pair_places, pt
+from zmumu_hybrid.nets.variables import (
+    checked,
+    context_of,
+    evaluate,
+    invariants_of,
+    kinematics_of,
+    pair_invariants,
+    pair_places,
+    particles_of,
+    require_shape,
+)
 
-__all__ = ["PFN", "DimuonHybrid", "Features", "InvariantNetwork", "ParticleNetwork", "build", "kinematics_of"]
+__all__ = ["PFN", "DimuonHybrid", "Features", "InvariantNetwork", "ParticleNetwork", "build"]
 
 Described = TypeVar("Described", PFNConfig, InvariantNetworkConfig, HybridConfig)
 
@@ -145,14 +153,14 @@ class ParticleNetwork(nn.Module):
             If a shape does not fit, or an input is missing or superfluous.
         """
         events = self.config.events
-        p4, mask, scalars = _checked(events, p4, mask, scalars)
+        p4, mask, scalars = checked(events, p4, mask, scalars)
         found: dict[str, Tensor] = {}
         if self.model != "invariant":
-            found["particles"] = _particles(self.config, p4, scalars)
+            found["particles"] = particles_of(self.config, p4, scalars)
         if self.model != "pfn":
-            found |= _invariants(self.config.invariants, p4.double(), scalars)
+            found |= invariants_of(self.config.invariants, p4.double(), scalars)
         if self.model == "hybrid":
-            found["context"] = _context(self.config, p4, context)
+            found["context"] = context_of(self.config, p4, context)
         elif context is not None:
             raise InputError(f"a network of the kind {self.model} reads no context")
         if mask is not None:
@@ -177,7 +185,7 @@ class ParticleNetwork(nn.Module):
 
         Each has the shape (B, k); padding is NaN. Invariants are in GeV^2, momenta in GeV.
         """
-        p4, mask, _ = _checked(self.config.events, p4, mask, scalars)
+        p4, mask, _ = checked(self.config.events, p4, mask, scalars)
         p4, found = p4.double(), dict[str, Tensor]()
         if self.model != "pfn":
             invariants: Invariants = self.config.invariants
@@ -191,75 +199,9 @@ class ParticleNetwork(nn.Module):
                 found |= {name: values[..., k] for k, name in enumerate(invariants.pairs.names)}
         if self.model == "hybrid":
             names = self.config.context or [f"context {k}" for k in range(self.config.given_context)]
-            values = _context(self.config, p4, context).double()
+            values = context_of(self.config, p4, context).double()
             found |= {name: values[:, k : k + 1] for k, name in enumerate(names)}
         return found if self.model == "invariant" else found | kinematics_of(p4, mask)
-
-
-def kinematics_of(p4: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
-    """Return "pt" and "energy" (GeV) and "eta" of particles (B, n, 4), each (B, n), NaN for padding."""
-    found = {"pt": pt(p4), "eta": eta(p4), "energy": p4[..., 0]}
-    if mask is None:
-        return found
-    return {name: torch.where(mask > 0, values, torch.nan) for name, values in found.items()}
-
-
-def _checked(
-    events: EventShape, p4: Tensor, mask: Tensor | None, scalars: Tensor | None
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Return momenta and scalars with zeros for padding, and the mask, of the shapes that the events have."""
-    if p4.ndim != 3 or tuple(p4.shape[1:]) != (events.particles, 4):
-        raise InputError(f"p4 must have the shape (B, {events.particles}, 4), not {tuple(p4.shape)}")
-    if (scalars is None) != (events.scalars == 0):
-        given = "none are given" if scalars is None else f"given are {tuple(scalars.shape)}"
-        raise InputError(f"the network reads {events.scalars} scalars of each particle: {given}")
-    if scalars is not None:
-        _check_shape("scalars", scalars, (p4.shape[0], events.particles, events.scalars))
-    if mask is not None and not events.masked:
-        raise InputError("the network knows no mask: its events have all their particles")
-    if not events.masked:
-        return p4, None, scalars
-    if mask is not None:
-        _check_shape("mask", mask, (p4.shape[0], events.particles))
-    mask = torch.ones_like(p4[..., 0]) if mask is None else (mask > 0).to(p4.dtype)
-    there = mask.unsqueeze(-1) > 0
-    p4 = torch.where(there, p4, torch.zeros_like(p4))
-    return p4, mask, None if scalars is None else torch.where(there, scalars, torch.zeros_like(scalars))
-
-
-def _check_shape(name: str, values: Tensor, shape: tuple[int, ...]) -> None:
-    if values.shape != shape:
-        raise InputError(f"{name} must have the shape {tuple(shape)}, not {tuple(values.shape)}")
-
-
-def _particles(config: PFNConfig | HybridConfig, p4: Tensor, scalars: Tensor | None) -> Tensor:
-    if config.particle_features:
-        pair = MuonPair(p4.double())
-        p4 = torch.stack([torch.stack(pair.particle(name), -1) for name in config.particle_features], -1)
-    return p4 if scalars is None else torch.cat([p4, scalars.to(p4.dtype)], -1)
-
-
-def _invariants(invariants: Invariants, p4: Tensor, scalars: Tensor | None) -> dict[str, Tensor]:
-    """Return "invariants" and "pairs" of momenta in float64."""
-    found = {
-        "invariants": torch.cat([log_scale(evaluate(invariants.names, p4)), evaluate(invariants.conditioned, p4)], -1)
-    }
-    if invariants.pairs:
-        found["pairs"] = log_scale(pair_invariants(p4, invariants.pairs.names))
-        if scalars is not None:
-            first, second = pair_places(p4.shape[1])
-            one, other = scalars[:, first].double(), scalars[:, second].double()
-            found["pairs"] = torch.cat([found["pairs"], one + other, one * other], -1)
-    return found
-
-
-def _context(config: HybridConfig, p4: Tensor, context: Tensor | None) -> Tensor:
-    if (context is None) != (config.given_context == 0):
-        raise InputError(f"the network takes {config.given_context} context variables with the events")
-    if context is None:
-        return evaluate(config.context, p4)
-    _check_shape("context", context, (p4.shape[0], config.given_context))
-    return context
 
 
 class _SymmetricInput(nn.Module):
@@ -440,7 +382,7 @@ class DimuonHybrid(ParticleNetwork):
         InputError
             If the context has another shape.
         """
-        _check_shape("context", context, (*context.shape[:1], self.config.context_width))
+        require_shape("context", context, (*context.shape[:1], self.config.context_width))
         features = {"context": context.to(next(self.parameters()).dtype)}
         return self.joined.symmetry_factor(self._standard(features, "context"))
 

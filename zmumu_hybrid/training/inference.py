@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zmumu_hybrid.errors import InputError, ModelError
-from zmumu_hybrid.nets.dimuon import kinematics_of
+from zmumu_hybrid.nets.variables import kinematics_of
 
 __all__ = ["CHUNK", "Inputs", "forward", "logits_of", "named_inputs", "observables", "observe", "prepare", "read"]
 
