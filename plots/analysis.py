@@ -206,7 +206,7 @@ def draw_precisions(results: Sequence[Result], ax: Axes | None = None, *, note: 
             s=420,
             color="white",
             linewidths=2.5,
-            label="Numbers of events alone",
+            label="Stat. only",
             zorder=3,
         )
         kinds = [each.kind for each in ordered]
@@ -217,7 +217,7 @@ def draw_precisions(results: Sequence[Result], ax: Axes | None = None, *, note: 
         panel.set_yticks(places, names)
         panel.tick_params(axis="y", which="minor", left=False, right=False)
         panel.set_xlim(0.0, 1.18 * max(each.fit.uncertainty for each in ordered))
-        panel.set_xlabel(r"Uncertainty of the signal strength $\mathit{\mu}$ (white: of numbers of events alone)")
+        panel.set_xlabel(r"Uncertainty of the signal strength $\mathit{\mu}$ (white: stat. only)")
         style.note(panel, note)
     return style.Drawing(panels, artists)
 

@@ -15,7 +15,7 @@ import pytest
 from commands import zmumu
 from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, InputError, MissingDependencyError
 from zmumu_hybrid.execution.jobqueue import jobqueue_cluster
-from zmumu_hybrid.execution.tasks import Crew, Task
+from zmumu_hybrid.execution.tasks import Task, TaskPool
 from zmumu_hybrid.execution.workers import Workers, available_cores, describe_loss, worker_pool
 from zmumu_hybrid.jobs.apply import ApplyOptions
 from zmumu_hybrid.jobs.process import ProcessOptions
@@ -231,12 +231,12 @@ def test_a_scheduler_whose_workers_are_all_gone_is_named(tmp_path: Path) -> None
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, **local) as cluster:
         address = cluster.scheduler_address
         said = rf"all workers of the dask scheduler {address} are gone, and no other one came in 1 s: start some"
-        with Crew(Workers("dask", scheduler=address, worker_timeout=1), tmp_path) as crew:
-            assert next(iter(crew.run([Task("first", partial(abs, -3))]))).result == 3
+        with TaskPool(Workers("dask", scheduler=address, worker_timeout=1), tmp_path) as pool:
+            assert next(iter(pool.run([Task("first", partial(abs, -3))]))).result == 3
             for worker in cluster.workers.values():
                 cluster.sync(worker.close)
             with pytest.raises(IncompleteRunError, match=said):
-                list(crew.run([Task("second", partial(abs, -4))]))
+                list(pool.run([Task("second", partial(abs, -4))]))
 
 
 @pytest.mark.parametrize("options", [ProcessOptions, ApplyOptions, AnalysisOptions])

@@ -8,15 +8,15 @@ import pytest
 
 from zmumu_hybrid.errors import ConfigurationError, IncompleteRunError, InputError
 from zmumu_hybrid.execution import tasks
-from zmumu_hybrid.execution.tasks import Crew, Finished, Task, wait_for_file
+from zmumu_hybrid.execution.tasks import Finished, Task, TaskPool, wait_for_file
 from zmumu_hybrid.execution.workers import Workers
 
 LOCAL = [Workers(), Workers("futures", 2)]
 
 
 def run_all(jobs: list[Task], workers: Workers, folder: Path) -> list[Finished]:
-    with Crew(workers, folder) as crew:
-        return list(crew.run(jobs))
+    with TaskPool(workers, folder) as pool:
+        return list(pool.run(jobs))
 
 
 def bad_table() -> None:

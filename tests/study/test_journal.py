@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from zmumu_hybrid.errors import InputError, OutputError
-from zmumu_hybrid.execution.tasks import Crew
+from zmumu_hybrid.execution.tasks import TaskPool
 from zmumu_hybrid.execution.workers import Workers
 from zmumu_hybrid.study.journal import Journal, Stage
 
@@ -115,8 +115,8 @@ def squares(root: Path, numbers: list[int]) -> list[Stage]:
 def test_stages_on_workers_are_recorded_as_here(tmp_path: Path, workers: Workers) -> None:
     said: list[str] = []
     journal = Journal(tmp_path, lambda name, state, _seconds: said.append(f"{name} {state}"))
-    with Crew(workers, tmp_path) as crew:
-        journal.do_all(squares(tmp_path, [2, 3]), crew)
+    with TaskPool(workers, tmp_path) as pool:
+        journal.do_all(squares(tmp_path, [2, 3]), pool)
     assert {name: record.result for name, record in journal.records.items()} == {
         "square-2": {"square": 4},
         "square-3": {"square": 9},
@@ -124,17 +124,17 @@ def test_stages_on_workers_are_recorded_as_here(tmp_path: Path, workers: Workers
     assert {"square-2 done", "square-3 done"} <= set(said)
     said.clear()
     again = Journal(tmp_path, lambda name, state, _seconds: said.append(f"{name} {state}"))
-    again.do_all(squares(tmp_path, [2, 3]), Crew(workers, tmp_path))  # nobody is called for nothing
+    again.do_all(squares(tmp_path, [2, 3]), TaskPool(workers, tmp_path))  # nobody is called for nothing
     assert said == ["square-2 skip", "square-3 skip"]
     said.clear()
-    with Crew(workers, tmp_path) as crew, pytest.raises(InputError, match=r"-1 is negative"):
-        again.do_all(squares(tmp_path, [5, -1]), crew)
+    with TaskPool(workers, tmp_path) as pool, pytest.raises(InputError, match=r"-1 is negative"):
+        again.do_all(squares(tmp_path, [5, -1]), pool)
     assert not (tmp_path / "stages" / "square--1.json").exists()
 
 
 def test_a_stage_on_a_worker_that_fails_is_named(tmp_path: Path) -> None:
     with (
-        Crew(Workers("futures", 1), tmp_path) as crew,
+        TaskPool(Workers("futures", 1), tmp_path) as pool,
         pytest.raises(InputError, match=r"^square--1: -1 is negative$"),
     ):
-        Journal(tmp_path).do_all(squares(tmp_path, [-1]), crew)
+        Journal(tmp_path).do_all(squares(tmp_path, [-1]), pool)

@@ -10,7 +10,7 @@ import pytest
 
 from learned import same_weights, toy_columns, write
 from zmumu_hybrid.errors import ConfigurationError, InputError
-from zmumu_hybrid.execution.tasks import Crew
+from zmumu_hybrid.execution.tasks import TaskPool
 from zmumu_hybrid.execution.workers import Workers
 from zmumu_hybrid.study import pipeline
 from zmumu_hybrid.study.conditions import OPTIONS, replicas
@@ -137,8 +137,8 @@ def trained(
     """Train and score ensembles on toy tables and compare them; return the results by the name of the run."""
     journal = prepared(root, said)
     study = Study(replace(TINY, conditions=(), widths=()), root, seed=3, workers=1)
-    with Crew(trainers, root) as crew:
-        results = [*pipeline.train_all(study, chosen, journal, crew).values()]
+    with TaskPool(trainers, root) as pool:
+        results = [*pipeline.train_all(study, chosen, journal, pool).values()]
     if any(each.step for each in results):
         pipeline.compare_all(study, results, {"paper": LIMIT}, journal)
     return {each.name: replace(each, seconds=0.0, member_seconds=0.0) for each in results}

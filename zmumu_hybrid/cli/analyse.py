@@ -115,7 +115,7 @@ def _show(summary: AnalysisSummary) -> None:
     console.print(cutflow)
     if not summary.results:
         return
-    table = Table("", "mu", "uncertainty", "of events alone", "better than the mass cut", box=None, pad_edge=False)
+    table = Table("", "mu", "uncertainty", "stat. only", "better than the mass cut", box=None, pad_edge=False)
     for each in summary.results:
         table.add_row(
             each.name,

@@ -20,7 +20,7 @@ from zmumu_hybrid.execution.workers import Workers, as_finished, describe_loss, 
 from zmumu_hybrid.support.files import make_directory
 from zmumu_hybrid.support.scratch import destination, scratch_directory
 
-__all__ = ["Crew", "Finished", "Task", "wait_for_file"]
+__all__ = ["Finished", "Task", "TaskPool", "wait_for_file"]
 
 PATIENCE = 60.0
 """Seconds in which a shared file system must show a file that another machine has written."""
@@ -71,7 +71,7 @@ def wait_for_file(path: Path, patience: float | None = None) -> bool:
     return True
 
 
-class Crew:
+class TaskPool:
     """Workers for tasks: started when the first task comes, kept until the ``with`` block is left.
 
     Parameters
@@ -94,7 +94,7 @@ class Crew:
         """Whether tasks run in other processes than this one."""
         return self.workers.executor != "iterative"
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> TaskPool:
         return self
 
     def __exit__(self, *error: object) -> None:

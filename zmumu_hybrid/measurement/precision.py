@@ -34,7 +34,7 @@ def expected_uncertainty(
         The categories up and down of each systematic.
     yields : Yields
     statistical : bool
-        Of the numbers of events alone, with all other parameters known.
+        The statistical uncertainty alone, with all other parameters known.
     """
     expected = templates.expected()
     slopes = [templates.nominal["signal"]]

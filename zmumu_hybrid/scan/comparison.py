@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zmumu_hybrid.execution.tasks import Crew, Task
+from zmumu_hybrid.execution.tasks import Task, TaskPool
 from zmumu_hybrid.execution.workers import Workers
 from zmumu_hybrid.jobs.train import train
 from zmumu_hybrid.nets.config import NetworkConfig
@@ -24,7 +24,7 @@ def compare(
     model: NetworkConfig,
     training: TrainingConfig,
     data: Path,
-    crew: Crew,
+    pool: TaskPool,
     *,
     show_progress: bool = False,
 ) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def compare(
         Members, epochs and seed of both.
     data : Path
         The table.
-    crew : Crew
+    pool : TaskPool
         A dask cluster trains both at once; else each is trained here on all cores. The runs go to "comparison" in its
         folder.
     show_progress : bool
@@ -52,8 +52,8 @@ def compare(
         "uncertainty" (statistical, of one member, from the held-out events, which the two share) and "stopped".
         "difference": "mean" of the second minus the first, and its "uncertainty" over members; null with one member.
     """
-    folder = crew.folder
-    elsewhere = crew.workers.executor == "dask"
+    folder = pool.folder
+    elsewhere = pool.workers.executor == "dask"
     runs = {name: folder / "comparison" / _name(setting) for name, setting in settings.items()}
     wanted = {runs[name]: setting for name, setting in settings.items()}  # one training if both are the same
     tasks = [
@@ -71,8 +71,8 @@ def compare(
         for run, setting in wanted.items()
     ]
     results = list(wanted)
-    with Crew(Workers(), folder) as here:
-        trained = {results[done.index]: done.result for done in (crew if elsewhere else here).run(tasks)}
+    with TaskPool(Workers(), folder) as here:
+        trained = {results[done.index]: done.result for done in (pool if elsewhere else here).run(tasks)}
     found: dict[str, Any] = {
         name: {"setting": setting, "run": str(runs[name].relative_to(folder)), **trained[runs[name]]}
         for name, setting in settings.items()

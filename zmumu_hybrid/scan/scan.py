@@ -19,7 +19,7 @@ from typing import Any
 from zmumu_hybrid.candidates import table as candidates
 from zmumu_hybrid.draws import keys
 from zmumu_hybrid.errors import ConfigurationError, InputError, ModelError
-from zmumu_hybrid.execution.tasks import Crew, Task
+from zmumu_hybrid.execution.tasks import Task, TaskPool
 from zmumu_hybrid.execution.workers import Workers
 from zmumu_hybrid.jobs.train import require_resources
 from zmumu_hybrid.nets.config import NetworkConfig, parameters_of
@@ -144,7 +144,7 @@ def scan(
         "data": {"sha256": checksum},
         "axes": {axis.name: axis.values for axis in axes},
     }
-    with Ledger.open(storage, folder, settings) as ledger, Crew(workers, folder) as crew:
+    with Ledger.open(storage, folder, settings) as ledger, TaskPool(workers, folder) as pool:
         _claim(folder, settings)
         table = _carve(source, folder / "choosing", config)
         events = {
@@ -152,13 +152,13 @@ def scan(
             "validation": len(load(table, split="test")),
             "held_out": held_out,
         }
-        done = _run_trials(config, table, folder, trials, ledger, crew, announce or (lambda _number, _outcome: None))
+        done = _run_trials(config, table, folder, trials, ledger, pool, announce or (lambda _number, _outcome: None))
         complete = [number for number, outcome in enumerate(done) if outcome.value is not None]
         if not complete:
             raise ModelError(f"{folder}: none of {len(done)} trials is complete: run more of them")
         best = max(complete, key=lambda number: (done[number].value, -number))
         sides = {"preset": setting_of(config.model, config.training), "best": done[best].setting}
-        comparison = compare(sides, config.model, config.training, source, crew, show_progress=show_progress)
+        comparison = compare(sides, config.model, config.training, source, pool, show_progress=show_progress)
     if sha256(source) != checksum:
         raise InputError(f"{source}: was replaced while it was scanned: scan the new one into another folder")
     found = {
@@ -221,7 +221,7 @@ def _run_trials(
     folder: Path,
     count: int,
     ledger: Ledger,
-    crew: Crew,
+    pool: TaskPool,
     announce: Callable[[int, Outcome], None],
 ) -> list[Outcome]:
     """Run the trials that the ledger does not have, generation by generation; return all outcomes."""
@@ -240,13 +240,13 @@ def _run_trials(
                 f"trial {number}",
                 partial(
                     run_trial,
-                    _trial(config, number, settings[number - len(known)], table, folder, known, crew.elsewhere),
+                    _trial(config, number, settings[number - len(known)], table, folder, known, pool.elsewhere),
                 ),
             )
             for number in ahead
         ]
         waiting: dict[int, tuple[Outcome, float]] = {}
-        for finished in crew.run(tasks):
+        for finished in pool.run(tasks):
             waiting[ahead[finished.index]] = (finished.result, finished.seconds)
             while len(done) in waiting:
                 number = len(done)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from zmumu_hybrid.errors import InputError, OutputError
-from zmumu_hybrid.execution.tasks import Crew, Task, wait_for_file
+from zmumu_hybrid.execution.tasks import Task, TaskPool, wait_for_file
 from zmumu_hybrid.support import provenance
 from zmumu_hybrid.support.files import atomic_path, make_directory, read_json, sha256, write_json
 from zmumu_hybrid.support.progress import progress
@@ -147,10 +147,10 @@ class Journal:
             self._record(stage, result, time.perf_counter() - started)
         return self.records[stage.name].result
 
-    def do_all(self, stages: Sequence[Stage], crew: Crew, *, show_progress: bool = False) -> list[dict[str, Any]]:
-        """Do stages that need nothing of each other, those that are not done yet as tasks of a crew.
+    def do_all(self, stages: Sequence[Stage], pool: TaskPool, *, show_progress: bool = False) -> list[dict[str, Any]]:
+        """Do stages that need nothing of each other, those that are not done yet as tasks of a pool.
 
-        Their actions must be picklable and name files by absolute paths where the crew is elsewhere. Records are
+        Their actions must be picklable and name files by absolute paths where the pool is elsewhere. Records are
         written here, each when its stage has ended, so that a stage that fails costs none of those before it.
 
         Returns
@@ -163,16 +163,16 @@ class Journal:
         OutputError
             If an action ended without having written one of its outputs.
         ZmumuError
-            See `zmumu_hybrid.execution.tasks.Crew.run`; the message begins with the name of the stage.
+            See `zmumu_hybrid.execution.tasks.TaskPool.run`; the message begins with the name of the stage.
         """
-        if not crew.elsewhere:
+        if not pool.elsewhere:
             return [self._do(stage) for stage in stages]
         waiting = [stage for stage in stages if not self._done_before(stage)]
         for stage in waiting:
             self._begin(stage)
         tasks = [Task(stage.name, stage.action) for stage in waiting]
         with progress("stages", len(tasks), unit="stages", enabled=show_progress and bool(tasks)) as advance:
-            for done in crew.run(tasks) if tasks else ():
+            for done in pool.run(tasks) if tasks else ():
                 stage = waiting[done.index]
                 for output in stage.outputs:
                     wait_for_file(self.root / output)

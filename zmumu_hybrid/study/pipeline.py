@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zmumu_hybrid.execution.tasks import Crew
+from zmumu_hybrid.execution.tasks import TaskPool
 from zmumu_hybrid.execution.workers import Workers
 from zmumu_hybrid.rivals import require_packages
 from zmumu_hybrid.study import specs
@@ -59,9 +59,9 @@ def as_record(spec: EnsembleSpec, samples: Path, threads: int | None, *, show_pr
 
 
 def train_all(
-    study: Study, chosen: Sequence[EnsembleSpec], journal: Journal, crew: Crew
+    study: Study, chosen: Sequence[EnsembleSpec], journal: Journal, pool: TaskPool
 ) -> dict[EnsembleSpec, EnsembleResult]:
-    """Train and score ensembles, a stage for each: side by side on the workers of the crew, if it has some.
+    """Train and score ensembles, a stage for each: side by side on the workers of the pool, if it has some.
 
     The longest trainings are begun first, so that all workers have work until the end. Samples and limits of all
     branches must be there.
@@ -73,13 +73,13 @@ def train_all(
     """
     branches = {branch.conditions.name: branch for branch in (*study.branches, *study.widths)}
     ordered = sorted(chosen, key=lambda spec: -spec.cost)
-    local = crew.workers.workers if crew.workers.executor == "futures" else 1
-    threads = max(1, local // max(1, len(ordered))) if crew.elsewhere else None
+    local = pool.workers.workers if pool.workers.executor == "futures" else 1
+    threads = max(1, local // max(1, len(ordered))) if pool.elsewhere else None
     stages = [
-        stage_of(branches[spec.sample], spec, threads, show_progress=study.show_progress and not crew.elsewhere)
+        stage_of(branches[spec.sample], spec, threads, show_progress=study.show_progress and not pool.elsewhere)
         for spec in ordered
     ]
-    done = journal.do_all(stages, crew, show_progress=study.show_progress)
+    done = journal.do_all(stages, pool, show_progress=study.show_progress)
     results = {spec: EnsembleResult(**result) for spec, result in zip(ordered, done, strict=True)}
     for result in results.values():
         refuse_leaks(result, read_json(branches[result.sample].path("limit.json")))
@@ -158,8 +158,8 @@ def reproduce(
     for branch in (*branches, *study.widths):
         if branch.conditions.name not in limits:
             limits[branch.conditions.name] = prepare(branch, journal)
-    with Crew(trainers, study.root) as crew:
-        results = list(train_all(study, plan(study, rivals=rivals), journal, crew).values())
+    with TaskPool(trainers, study.root) as pool:
+        results = list(train_all(study, plan(study, rivals=rivals), journal, pool).values())
     outcomes = [
         Outcome(
             branch.conditions,
