@@ -83,7 +83,6 @@ class DimuonProcessor(ProcessorABC):
         label = label_of(events.metadata)
         chosen = choose(events, config.selection)
         filled = self._empty(label)
-        filler = histograms.Filler(filled) if filled else None
         negative_pt_muons, tables = 0, []
         columns = None if config.table else _FILLED
         for pairs in chosen.blocks():
@@ -91,8 +90,8 @@ class DimuonProcessor(ProcessorABC):
             table = candidates.tabulate(pairs, smeared, label, dataset, config.split, columns)
             if config.reweighting is not None and label == candidates.BACKGROUND:
                 table["weight"] = table["weight"] * config.reweighting.apply(table["pt_0"])
-            if filler is not None:
-                filler.fill(table)
+            if filled:
+                histograms.fill(filled, table)
             negative_pt_muons += count_negative_pt(pairs, smeared)
             if config.table and len(pairs):
                 tables.append(table)

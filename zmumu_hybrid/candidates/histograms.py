@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from zmumu_hybrid.candidates.table import DATA, LABELS, name_event
 from zmumu_hybrid.errors import InputError
-from zmumu_hybrid.support.compiled import compiled
 from zmumu_hybrid.support.files import atomic_path, read_json
 from zmumu_hybrid.support.handles import recreate_root
 from zmumu_hybrid.support.values import MAX_BINS, require_count, require_form
@@ -34,7 +33,6 @@ __all__ = [
     "DATASETS",
     "NAMES",
     "SLICES",
-    "Filler",
     "Histograms",
     "fill",
     "make",
@@ -109,72 +107,29 @@ def fill(histograms: Histograms, table: Mapping[str, NDArray[Any]]) -> None:
         If a number is not finite, which would count as overflow in silence, or a label is not that of one of
         their data sets.
     """
-    Filler(histograms).fill(table)
-
-
-class Filler:
-    """Histograms of `make` made ready to be filled many times.
-
-    Parameters
-    ----------
-    histograms : dict of str to hist.Hist
-        Changed in place by `fill`.
-    """
-
-    def __init__(self, histograms: Histograms) -> None:
-        self._numbers = {name: _NUMBERS[name] for name in next(iter(histograms.values())).axes["dataset"]}
-        self._rows = np.full(256, -1, np.int8)
-        self._rows[list(self._numbers.values())] = np.arange(len(self._numbers))
-        self._contents = {name: np.asarray(histogram.view(flow=True)) for name, histogram in histograms.items()}
-        self._histograms = histograms  # the memory is theirs
-
-    def fill(self, table: Mapping[str, NDArray[Any]]) -> None:
-        """Do what `zmumu_hybrid.candidates.histograms.fill` does."""
-        values = {name: np.asarray(table[name]) for filled in self._contents for name in NAMES[filled]}
-        for name, column in values.items():
-            if not (finite := np.isfinite(column)).all():
-                row = int(np.argmin(finite))
-                raise InputError(f"{name_event(table, row)}: {name} is {column[row]}, not a finite number")
-        label = np.asarray(table["label"]).astype(np.int8, copy=False)
-        category, slices = np.empty(len(label), np.int8), np.empty(len(label), np.int8)
-        row = _sort(label.view(np.uint8), values["pt_0"], self._rows, _EDGES, category, slices)
-        if row >= 0:
-            wanted = " or ".join(f"{number} for {name}" for name, number in self._numbers.items())
-            raise InputError(f"{name_event(table, row)}: label is {label[row]}, not {wanted}")
-        nothing = np.zeros(len(label), np.int8)
-        for name, contents in self._contents.items():
-            value, weight = (values[column] for column in NAMES[name])
-            sliced = contents.ndim == 3
-            sums, squares = (contents[part] if sliced else contents[part][:, None] for part in ("value", "variance"))
-            _, upper = _BINS[name.split("_")[0]]
-            _add(category, slices if sliced else nothing, value, weight, upper, sums, squares)
-
-
-@compiled
-def _sort(label: Any, pt: Any, rows: Any, edges: Any, category: Any, slices: Any) -> Any:
-    """Write the row of each label in its histogram and the slice of each pT; return the last unknown label or -1."""
-    unknown = -1
-    for i in range(len(label)):
-        category[i] = rows[label[i]]
-        if category[i] < 0:
-            unknown = i
-    for i in range(len(pt)):
-        above = 0
-        for k in range(len(edges)):
-            above += 1 if pt[i] >= edges[k] else 0
-        slices[i] = above
-    return unknown
-
-
-@compiled
-def _add(row: Any, slice_: Any, value: Any, weight: Any, upper: Any, sums: Any, squares: Any) -> None:
-    """Add weights and their squares, of shape (rows, slices, bins + 2), in the bins that boost-histogram chooses."""
-    bins = sums.shape[2] - 2
-    for i in range(len(value)):
-        z = value[i] / upper
-        index = 0 if z < 0 else (bins + 1 if z >= 1 else np.int64(z * bins) + 1)
-        sums[row[i], slice_[i], index] += weight[i]
-        squares[row[i], slice_[i], index] += weight[i] * weight[i]
+    numbers = {name: _NUMBERS[name] for name in next(iter(histograms.values())).axes["dataset"]}
+    columns = {name: np.asarray(table[name]) for filled in histograms for name in NAMES[filled]}
+    for name, column in columns.items():
+        if not (finite := np.isfinite(column)).all():
+            row = int(np.argmin(finite))
+            raise InputError(f"{name_event(table, row)}: {name} is {column[row]}, not a finite number")
+    label = np.asarray(table["label"])
+    if not (known := np.isin(label, list(numbers.values()))).all():
+        row = int(np.argmin(known))
+        wanted = " or ".join(f"{number} for {name}" for name, number in numbers.items())
+        raise InputError(f"{name_event(table, row)}: label is {label[row]}, not {wanted}")
+    for dataset, number in numbers.items():
+        of = label == number
+        chosen = {name: column[of] for name, column in columns.items()}
+        slices = np.digitize(chosen["pt_0"], _EDGES)
+        for name, histogram in histograms.items():
+            value, weight = (chosen[column] for column in NAMES[name])
+            if "pt_slice" not in histogram.axes.name:
+                histogram.fill(dataset, value, weight=weight)
+                continue
+            for place, pt_slice in enumerate(SLICES):
+                rows = slices == place
+                histogram.fill(dataset, pt_slice, value[rows], weight=weight[rows])
 
 
 def write_json(histograms: Histograms, path: str | os.PathLike[str]) -> None:
