@@ -11,6 +11,7 @@ pi. At w = 0.1 this is ten standard deviations away and does not happen; `count_
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,7 +21,6 @@ from typing import Any, Literal, get_args
 import awkward as ak
 import numpy as np
 
-from zmumu_hybrid.draws import hash_prng as hashprng
 from zmumu_hybrid.draws import keys
 from zmumu_hybrid.draws.normal import quantiles
 from zmumu_hybrid.errors import ConfigurationError, InputError
@@ -187,14 +187,31 @@ def draws(identity: dict[str, np.ndarray], config: SmearingConfig, dataset: str)
     first, second = np.empty(size), np.empty(size)
     run, luminosity_block, event = (np.ascontiguousarray(identity[name]) for name in IDENTITY)
     if config.draws == "correctionlib":
-        for slot, result in enumerate((first, second)):
-            key = np.uint64(correctionlib_key(config, dataset, slot))
-            hashprng.normals(run, luminosity_block, event, key, result)
+        first, second = (
+            _hash_prng().evaluate(run, luminosity_block, event, correctionlib_key(config, dataset, slot))
+            for slot in (0, 1)
+        )
         return first, first if config.mode == "shared" else second
     run, luminosity_block, event = keys.shared_identity(run, luminosity_block, event)
     _uniform(_state(config.seed, dataset), run, luminosity_block, event, first, second)
     plus = quantiles(first)
     return plus, plus if config.mode == "shared" else quantiles(second)
+
+
+@cache
+def _hash_prng() -> Any:
+    """Return correctionlib's standard-normal numbers of four words: the identity of an event and one more."""
+    import correctionlib
+
+    words = [*IDENTITY, "key"]
+    draw = {
+        "name": "draw",
+        "version": 1,
+        "inputs": [{"name": name, "type": "int"} for name in words],
+        "output": {"name": "draw", "type": "real"},
+        "data": {"nodetype": "hashprng", "inputs": words, "distribution": "normal"},
+    }
+    return correctionlib.CorrectionSet.from_string(json.dumps({"schema_version": 2, "corrections": [draw]}))["draw"]
 
 
 @cache

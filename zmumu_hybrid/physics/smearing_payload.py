@@ -8,9 +8,7 @@ The payload (JSON, schema version 2) holds three corrections. All take `dataset`
 - ``smeared_pt``: pT', of the same.
 
 px and py scale as pT does; `SmearingConfig.hold` says what becomes of pz, and the energy follows from the mass.
-`zmumu_hybrid.physics.smearing` makes the same numbers with ``draws="correctionlib"``: the hash and the generator are
-the same integers, bit for bit; the normal number, and pT' with it, may differ in the last digit where the logarithm of
-the C library does.
+`zmumu_hybrid.physics.smearing` makes the same numbers with ``draws="correctionlib"``, as it asks that library for them.
 """
 
 from __future__ import annotations
