@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import math
 import os
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import metadata
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NoReturn
 
 from zmumu_hybrid.errors import IncompleteRunError, ZmumuError
+from zmumu_hybrid.execution.workers import Workers, worker_pool
 from zmumu_hybrid.generation.pythia import (
     LAST_SEED,
     LHAPDF_SET,
@@ -135,8 +130,7 @@ def generate(
     cuts : Cuts, optional
         On the true muons; by default pT > 10 GeV, abs(eta) < 2.5 and a pair above 70 GeV.
     workers : int
-        Processes that generate. With more than one, a script that calls this function needs the usual
-        ``if __name__ == "__main__":``, because the workers import it.
+        Processes that generate.
     ecm : float
         Proton-proton collision energy in GeV.
     show_progress : bool
@@ -254,11 +248,11 @@ def _cross_section(blocks: Sequence[Block]) -> tuple[float, float]:
 def _blocks(jobs: Sequence[_Job], generator: PythiaGenerator, workers: int) -> Iterator[Block]:
     """Yield the blocks in their order, made here or by several workers."""
     workers = min(workers, len(jobs))
-    if workers == 1:
-        for job in jobs:
-            yield _named(job, lambda job=job: job.run(generator))  # type: ignore[misc]
-        return
-    with _pool(workers) as pool:
+    with worker_pool(Workers("futures" if workers > 1 else "iterative", workers)) as pool:
+        if pool is None:
+            for job in jobs:
+                yield _named(job, lambda job=job: job.run(generator))  # type: ignore[misc]
+            return
         waiting: deque[tuple[_Job, Future[Block]]] = deque()
         for job in jobs:
             if len(waiting) == _AHEAD * workers:
@@ -289,36 +283,3 @@ def _named(job: _Job, make: Callable[[], Block]) -> Block:
 
 def _work(job: _Job) -> Block:
     return job.run(generator_of(job.collisions))
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Start worker processes that end at once, whatever they do, when this block is left or this process dies.
-
-    They inherit a mask that keeps Ctrl-C from them: it is this process that handles it.
-    """
-    context = get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, context, _end_with_parent, (receiver,))
-    try:
-        former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            for _ in range(workers):
-                pool.submit(int)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, former)
-        yield pool
-    finally:
-        sender.close()
-        pool.shutdown(cancel_futures=True)
-        receiver.close()
-
-
-def _end_with_parent(connection: Connection) -> None:
-    """Make this worker end when the other end of the connection is closed, by hand or by its owner's death."""
-
-    def wait() -> NoReturn:
-        connection.poll(None)
-        os._exit(0)
-
-    threading.Thread(target=wait, daemon=True).start()
