@@ -3,13 +3,17 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from toys import toy_momenta
 from zmumu_hybrid.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning:coffea.*")
@@ -17,7 +21,7 @@ def test_the_integration_example_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     pytest.importorskip("onnxruntime")
     from deploy.models import blind_model
 
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code, _ = BLOCKS
     assert len([line for line in code.splitlines() if line.strip()]) <= 12
     (tmp_path / "hybrid.onnx").write_bytes(blind_model().data)
     shutil.copyfile(ROOT / "tests" / "data" / "nano_dy.root", tmp_path / "nano.root")
@@ -28,6 +32,19 @@ def test_the_integration_example_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     filled = result["out"] if isinstance(result, dict) and "out" in result else result
     (histogram,) = filled.values() if isinstance(filled, dict) else (filled,)
     assert 0 < histogram.sum(flow=True).value < 40
+
+
+def test_the_loop_of_one_s_own_runs() -> None:
+    torch = pytest.importorskip("torch")
+    p4 = torch.from_numpy(np.stack([with_energy(muon) for muon in toy_momenta(64)], 1)).float()
+    names: dict[str, Any] = {"loader": [(p4, torch.arange(64.0) % 2)] * 3}
+    exec(compile(BLOCKS[1], "README.md", "exec"), names)
+    assert 0 < names["loss"].item() < 2
+
+
+def with_energy(muon: np.ndarray) -> np.ndarray:
+    """Return px, py, pz, mass as E, px, py, pz."""
+    return np.concatenate([np.sqrt((muon**2).sum(1, keepdims=True)), muon[:, :3]], 1)
 
 
 def test_every_command_is_known() -> None:
