@@ -7,6 +7,7 @@ import os
 import random
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,6 +32,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
     if settings.default.derandomize and hasattr(providers, "_get_local_constants"):
         providers._get_local_constants = lambda: providers._local_constants
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Any:
+    """Let a failure that shows a name which is not UTF-8 be reported by a worker, which could not send it."""
+    return _printable((yield))
+
+
+def _printable(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {_printable(key): _printable(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return type(data)(map(_printable, data))
+    return data.encode(errors="backslashreplace").decode() if isinstance(data, str) else data
 
 
 @pytest.fixture(scope="session", autouse=True)

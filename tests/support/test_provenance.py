@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import zmumu_hybrid
 from zmumu_hybrid.support import provenance
 
 
@@ -15,8 +16,8 @@ def test_versions_name_python_the_package_and_the_stack() -> None:
 
 
 def repository(folder: Path) -> str:
-    module = folder / "zmumu_hybrid" / "provenance.py"
-    module.parent.mkdir()
+    module = folder / "zmumu_hybrid" / "support" / "provenance.py"
+    module.parent.mkdir(parents=True)
     module.write_text("")
     for command in (
         ["init", "-q"],
@@ -37,8 +38,17 @@ def test_revision_of_a_checkout_and_of_a_changed_one(tmp_path: Path, monkeypatch
     assert provenance.git_revision() == f"{revision}-dirty"
 
 
+def test_the_revision_is_that_of_the_source_of_this_package() -> None:
+    root = Path(zmumu_hybrid.__file__).parents[1]
+    if not (root / ".git").exists():
+        pytest.skip("not in a checkout")
+    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    head = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    assert (provenance.git_revision() or "").startswith(head)
+
+
 def test_no_revision_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "zmumu_hybrid" / "provenance.py"))
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "zmumu_hybrid" / "support" / "provenance.py"))
     assert provenance.git_revision() is None
     (tmp_path / ".git").mkdir()
     assert provenance.git_revision() is None

@@ -26,7 +26,7 @@ def versions(packages: Iterable[str] = _STACK) -> dict[str, str]:
 
 def git_revision() -> str | None:
     """Return the commit of the source tree that this package runs from, with "-dirty" if changed; None if none."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:
