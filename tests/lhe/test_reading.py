@@ -132,14 +132,14 @@ def test_chunks_have_the_size_asked_for() -> None:
 
 
 def test_many_weights_make_chunks_smaller(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lhe.stream, "_WEIGHTS_IN_CHUNK", 10)
+    monkeypatch.setattr(lhe.event_stream, "_WEIGHTS_IN_CHUNK", 10)
     path.write_bytes(rich_document(10))
     assert [len(chunk) for chunk in iterate_lhe(path)] == [4, 4, 2]
 
 
 def test_many_particles_make_chunks_smaller(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lhe.stream, "_PARTICLES_IN_CHUNK", 10)
-    monkeypatch.setattr(lhe.stream, "_ROOM", 1)
+    monkeypatch.setattr(lhe.event_stream, "_PARTICLES_IN_CHUNK", 10)
+    monkeypatch.setattr(lhe.event_stream, "_ROOM", 1)
     crowd = PLAIN_EVENT.replace("4 1 1", "24 1 1").replace(
         "</event>", " 21 1 0 0 0 0 0 0 1 1 0 0 9\n" * 20 + "</event>"
     )
@@ -152,7 +152,7 @@ def test_many_particles_make_chunks_smaller(path: Path, monkeypatch: pytest.Monk
 
 
 def test_room_grows_with_the_events(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lhe.stream, "_ROOM", 1)
+    monkeypatch.setattr(lhe.event_stream, "_ROOM", 1)
     data = document(*[PLAIN_EVENT, PLAIN_EVENT.replace("4 1", "0 1").split(" 2 -1")[0] + "</event>\n"] * 40)
     crowd = PLAIN_EVENT.replace("4 1 1", "40 1 1").replace("</event>\n", "") + " 21 1 0 0 0 0 0 0 1 1 0 0 9\n" * 36
     data = data.replace(b"</LesHouchesEvents>", crowd.encode() + b"</event>\n</LesHouchesEvents>")
@@ -290,7 +290,7 @@ def test_the_weights_of_the_first_event_need_names_of_their_own(path: Path, monk
     twice = WEIGHTED.replace("'a'", "'&lt;'").replace("'b'", "'&#60;'")
     with pytest.raises(LHEError, match=r"event 1, line .*: two weights have the same name: .* each with its own"):
         read(path, document(twice))
-    monkeypatch.setattr(lhe.stream, "_MOST_WEIGHTS", 1)
+    monkeypatch.setattr(lhe.event_stream, "_MOST_WEIGHTS", 1)
     with pytest.raises(LHEError, match=r"event 1, .*: 2 weights: give an event at most 1 weights"):
         read(path, document(WEIGHTED))
 
@@ -393,7 +393,7 @@ def test_chunks_before_the_damage_are_given(path: Path) -> None:
 
 
 def test_nothing_may_be_longer_than_the_limit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lhe.stream, "_LONGEST_EVENT", 4 << 10)
+    monkeypatch.setattr(lhe.event_stream, "_LONGEST_EVENT", 4 << 10)
     path.write_bytes(document(PLAIN_EVENT, replace("</event>", "#" * 9000 + "\n</event>")))
     with pytest.raises(LHEError, match=r"line \d+: no event ends within 0 MiB from here"):
         read_compiled(path, 500, None)
